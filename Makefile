@@ -1,0 +1,52 @@
+# Fallline: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+# torch and the workers share the cores: one thread each unless told otherwise.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+.PHONY: install
+install: .venv/installed  ## Create .venv with everything in it
+
+.PHONY: demo
+demo: install  ## Tune on real data and show the answer (ONCE=1 exits when done)
+	$(BIN)/fallline demo $(if $(ONCE),--once)
+
+.PHONY: serve
+serve: install  ## Start the server
+	$(BIN)/fallline serve
+
+.PHONY: test
+test: install  ## Run all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+.PHONY: check
+check: install  ## Formatter, linter, strict types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: install  ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: install  ## Measure Fallline and its peers side by side (minutes)
+	$(BIN)/python -m benchmarks
+
+.PHONY: clean
+clean:  ## Remove what was built and measured
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,1 @@
+"""Networks written for a whole stack of trials."""

@@ -1,0 +1,115 @@
+"""Fully connected networks, stacked: none, one or several hidden layers."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from optimizers.errors import UnknownName
+from optimizers.objectives import Block, Objective
+from optimizers.problem import Examples, Weights
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+}
+
+EVALUATION_ROWS = 1024  # rows evaluated at a time: bounds memory, keeps activations in cache
+
+
+class MLP:
+    """A multi-layer perceptron; with no hidden layer, a linear model.
+
+    Activations are kept features first, (K, features, batch): with narrow outputs (10 classes)
+    the batched matrix product is then 3 to 5 times faster than batch first.
+
+    Args:
+        inputs: number of features.
+        outputs: number of classes, or 1 for regression.
+        objective: the loss and the metrics.
+        hidden: widths of the hidden layers.
+        activation: relu, tanh or gelu.
+        dropout: share of hidden activations set to zero in training, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        objective: Objective,
+        hidden: Sequence[int] = (),
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        if activation not in ACTIVATIONS:
+            raise UnknownName("activation", activation, ACTIVATIONS)
+        self.objective = objective
+        self.hidden = tuple(hidden)
+        self.activation = ACTIVATIONS[activation]
+        self.dropout = dropout
+        widths = (inputs, *hidden, outputs)
+        self.layers = tuple(pairwise(widths))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Weight (out, in) and bias (out,) of every layer, as in `torch.nn.Linear`."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, (width_in, width_out) in enumerate(self.layers):
+            shapes[f"{layer}.weight"] = (width_out, width_in)
+            shapes[f"{layer}.bias"] = (width_out,)
+        return shapes
+
+    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """The numbers that `torch.nn.Linear` layers would draw, one after another."""
+        weights: dict[str, Tensor] = {}
+        for layer, (width_in, width_out) in enumerate(self.layers):
+            weight, bias = torch.empty(width_out, width_in), torch.empty(width_out)
+            torch.nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
+            bound = 1 / math.sqrt(width_in)
+            torch.nn.init.uniform_(bias, -bound, bound, generator=generator)
+            weights[f"{layer}.weight"], weights[f"{layer}.bias"] = weight, bias
+        return weights
+
+    def noise(self, generator: torch.Generator, batch: int) -> tuple[Tensor, ...]:
+        """One dropout mask a hidden layer, (width, batch): 0 or 1 / (1 - dropout)."""
+        if not self.dropout:
+            return ()
+        keep = 1 - self.dropout
+        return tuple(
+            torch.empty(width, batch).bernoulli_(keep, generator=generator).div_(keep)
+            for width in self.hidden
+        )
+
+    def outputs(self, weights: Weights, inputs: Tensor, noise: tuple[Tensor, ...] = ()) -> Tensor:
+        """What the networks answer: (K, batch, features) -> (K, outputs, batch)."""
+        x = inputs.transpose(1, 2)  # (K, features, batch)
+        last = len(self.layers) - 1
+        for layer in range(len(self.layers)):
+            bias = weights[f"{layer}.bias"].unsqueeze(2)
+            x = torch.baddbmm(bias, weights[f"{layer}.weight"], x)  # (K, width, batch)
+            if layer < last:
+                x = self.activation(x)
+                if noise:
+                    x = x * noise[layer]
+        return x
+
+    def loss(
+        self, weights: Weights, inputs: Tensor, targets: Tensor, noise: tuple[Tensor, ...]
+    ) -> Tensor:
+        """Mean training loss of every trial on its batch, (K,)."""
+        return self.objective.loss(self.outputs(weights, inputs, noise), targets)
+
+    def evaluate(self, weights: Weights, examples: Examples) -> dict[str, Tensor]:
+        """Every trial's metrics on all examples, each (K,)."""
+        return self.objective.metrics(self._blocks(weights, examples))
+
+    def _blocks(self, weights: Weights, examples: Examples) -> Iterator[Block]:
+        trials = len(weights["0.bias"])
+        for start in range(0, len(examples), EVALUATION_ROWS):
+            rows = slice(start, start + EVALUATION_ROWS)
+            inputs = examples.inputs[rows].expand(trials, -1, -1)
+            yield self.outputs(weights, inputs), examples.targets[rows]

@@ -1,0 +1,72 @@
+"""What a network's outputs are judged by: the training loss and the metrics of a task."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Block = tuple[Tensor, Tensor]
+"""Outputs (K, outputs, rows) and targets (rows,) of some rows."""
+
+
+class Objective(Protocol):
+    """A task's training loss and metrics."""
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean loss of every trial: (K, outputs, batch) and (K, batch) -> (K,)."""
+
+    def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
+        """Metrics over all blocks, each (K,); ``loss`` is among them."""
+
+
+class CrossEntropy:
+    """Classification: ``log_loss`` (natural logarithm) and ``accuracy``."""
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy of every trial, (K,)."""
+        return F.cross_entropy(outputs, targets, reduction="none").mean(1)
+
+    def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
+        """Mean cross-entropy and share of right answers, each (K,)."""
+        total, hits, rows = torch.zeros(1).double(), torch.zeros(1).double(), 0
+        for outputs, targets in blocks:
+            wanted = targets.expand(len(outputs), -1)
+            total = total + F.cross_entropy(outputs, wanted, reduction="none").double().sum(1)
+            hits = hits + (outputs.argmax(1) == targets).double().sum(1)
+            rows += len(targets)
+        mean = total / rows
+        return {"loss": mean, "log_loss": mean, "accuracy": hits / rows}
+
+
+class SquaredError:
+    """Regression on standardised targets: ``rmse``, ``mae`` (in the target's unit) and ``r2``.
+
+    Args:
+        scale: what a difference of 1 in the standardised target is worth.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean squared error of every trial, (K,)."""
+        return (outputs.squeeze(1) - targets).square().mean(1)
+
+    def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
+        """Root mean square and mean absolute error, and explained variance, each (K,)."""
+        errors: list[Tensor] = []
+        wanted: list[Tensor] = []
+        for outputs, targets in blocks:
+            errors.append((outputs.squeeze(1) - targets).double())
+            wanted.append(targets.double())
+        error, target = torch.cat(errors, 1), torch.cat(wanted)
+        loss = error.square().mean(1)
+        variance = target.var(correction=0).clamp(min=torch.finfo(torch.float64).tiny)
+        return {
+            "loss": loss,
+            "rmse": loss.sqrt() * self.scale,
+            "mae": error.abs().mean(1) * self.scale,
+            "r2": 1 - loss / variance,
+        }

@@ -1,0 +1,80 @@
+"""What can be trained stacked: the protocol that a problem fulfils, and the data it trains on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from optimizers.errors import InvalidProblem
+
+Weights = Mapping[str, Tensor]
+"""A stack's weights by name, each (K, *shape of one trial)."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs and targets, row by row.
+
+    Attributes:
+        inputs: (rows, *features).
+        targets: (rows,): class numbers (int64) or values (floating).
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets) or len(self.inputs) == 0:
+            raise InvalidProblem(
+                "examples",
+                f"{len(self.inputs)} inputs and {len(self.targets)} targets",
+                "as many inputs as targets, at least one",
+            )
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Examples":
+        """The same examples on a device, floating numbers in ``dtype``."""
+        targets = self.targets.to(dtype) if self.targets.is_floating_point() else self.targets
+        return Examples(self.inputs.to(device, dtype), targets.to(device))
+
+
+class Problem(Protocol):
+    """A model and its loss, written for a stack of K trials at once.
+
+    Nothing that a problem computes may depend on who else is in the stack.
+    """
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of every tensor of ONE trial's weights, by name, in a fixed order."""
+
+    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """ONE trial's weights before training, float32, drawn from the generator."""
+
+    def noise(self, generator: torch.Generator, batch: int) -> tuple[Tensor, ...]:
+        """What one training step draws at random (dropout masks), for ONE trial; or nothing.
+
+        Trials with the same seed share it, so that they stay comparable.
+        """
+
+    def loss(
+        self, weights: Weights, inputs: Tensor, targets: Tensor, noise: tuple[Tensor, ...]
+    ) -> Tensor:
+        """Mean training loss of every trial on its batch.
+
+        Args:
+            weights: each (K, *shape).
+            inputs: (K, batch, *features); may be an expanded view.
+            targets: (K, batch); likewise.
+            noise: each (K, *shape as drawn); likewise.
+
+        Returns:
+            (K,), differentiable in the weights.
+        """
+
+    def evaluate(self, weights: Weights, examples: Examples) -> dict[str, Tensor]:
+        """Every trial's metrics on all examples, each (K,); ``loss`` is among them."""

@@ -1,0 +1,243 @@
+"""One stack: K trials with equal shapes and equal batch size, trained as one set of tensors.
+
+Weights, gradients and every buffer of a rule are (K, P): one row a trial, all its weights side
+by side. Trials are sorted by rule, so a rule updates one contiguous slice of rows with a handful
+of kernels, however many layers and trials there are.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from optimizers.configuration import Configuration
+from optimizers.problem import Examples, Problem
+from optimizers.registry import find_rule
+from optimizers.rule import Rule, State
+from optimizers.schedules import factors, find_schedule
+
+BLOW_UP = 100.0
+"""An epoch's mean training loss above this multiple of the untrained loss counts as diverged."""
+
+_ORDER, _NOISE = 2**32, 2**33  # keep a seed's streams (weights, order, noise) apart
+
+
+@dataclass
+class Outcome:
+    """What came of one trial.
+
+    Attributes:
+        metrics: validation metrics by name, one number an epoch; ends early if it diverged.
+        training_loss: mean training loss of each epoch.
+        untrained: the validation metrics before the first step.
+        diverged_at: the first bad step, counted from 1; None if all went well.
+        seconds: this trial's share of the time that its stack took.
+    """
+
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    training_loss: list[float] = field(default_factory=list)
+    untrained: dict[str, float] = field(default_factory=dict)
+    diverged_at: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class _Slice:
+    """The contiguous rows of a stack that share a rule."""
+
+    rule: Rule
+    rows: slice
+    state: State
+
+
+class Stack:
+    """K trials in training; `epoch` trains and evaluates them once over the data.
+
+    Args:
+        problem: what is trained.
+        training: the examples trained on.
+        validation: the examples that every epoch is judged on.
+        configurations: one a trial; their batch sizes must be equal.
+        seeds: one a trial: initial weights, order of the batches and noise follow from it.
+        epochs: length of the whole training; schedules span it.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        training: Examples,
+        validation: Examples,
+        configurations: Sequence[Configuration],
+        seeds: Sequence[int],
+        epochs: int,
+    ) -> None:
+        self.problem, self.training, self.validation = problem, training, validation
+        self.batch = configurations[0].batch_size(len(training))
+        self.steps_an_epoch = -(-len(training) // self.batch)
+        self.total_steps = epochs * self.steps_an_epoch
+        self.outcomes = [Outcome() for _ in configurations]
+        self._configurations, self._seeds = configurations, seeds
+        self._dtype = training.inputs.dtype
+        self._device = training.inputs.device
+        self._steps_done = 0
+        # Rows in order of rule; `_row[i]` is the trial that row i trains.
+        self._row = sorted(range(len(seeds)), key=lambda trial: configurations[trial].optimizer)
+
+        distinct = sorted(set(seeds))
+        self._order = [torch.Generator().manual_seed(seed + _ORDER) for seed in distinct]
+        self._noise = [torch.Generator().manual_seed(seed + _NOISE) for seed in distinct]
+        self._stream = [distinct.index(seeds[trial]) for trial in self._row]
+        drawn = [problem.initial(torch.Generator().manual_seed(seed)) for seed in distinct]
+        flat = torch.stack([torch.cat([w.flatten() for w in one.values()]) for one in drawn])
+        flat = flat.to(self._device, self._dtype)
+        self._lay_out(flat[self._stream].contiguous())
+        self._slices = [
+            _Slice(rule, rows, {name: torch.zeros_like(self._weights[rows]) for name in rule.state})
+            for rule, rows in self._rows_by_rule()
+        ]
+        untrained = self._evaluate()
+        self._ceiling = untrained["loss"] * BLOW_UP  # (K,)
+        for row, trial in enumerate(self._row):
+            self.outcomes[trial].untrained = {
+                name: float(values[row]) for name, values in untrained.items()
+            }
+
+    @property
+    def trials(self) -> int:
+        """How many trials are still in training."""
+        return len(self._row)
+
+    def epoch(self) -> None:
+        """Train every remaining trial once over the data, judge it, let the diverged leave."""
+        losses = self._train_epoch()
+        metrics = self._evaluate()
+        bad = ~torch.isfinite(losses) | (losses > self._ceiling)
+        finite = torch.stack([torch.isfinite(values) for values in metrics.values()]).all(0)
+        mean = losses.mean(0)
+        gone = ~finite | ~torch.isfinite(mean) | (mean > self._ceiling)
+        first_bad = torch.where(bad.any(0), bad.int().argmax(0), len(losses) - 1)
+        before = self._steps_done
+        self._steps_done += len(losses)
+        columns = {name: values.tolist() for name, values in metrics.items()}
+        for row, (trial, lost) in enumerate(zip(self._row, gone.tolist(), strict=True)):
+            outcome = self.outcomes[trial]
+            if lost:
+                outcome.diverged_at = before + int(first_bad[row]) + 1
+                continue
+            outcome.training_loss.append(float(mean[row]))
+            for name, values in columns.items():
+                outcome.metrics.setdefault(name, []).append(values[row])
+        if gone.any():
+            self._keep([row for row, lost in enumerate(gone.tolist()) if not lost])
+
+    def _train_epoch(self) -> Tensor:
+        """One pass over the training examples; every step's losses, (steps, K)."""
+        tables = [self._tables(part) for part in self._slices]
+        losses = []
+        for step, (inputs, targets, noise) in enumerate(self._batches()):
+            loss = self.problem.loss(self._leaves, inputs, targets, noise)
+            gradients = torch.autograd.grad(loss.sum(), list(self._leaves.values()))
+            for target, gradient in zip(self._gradient_views, gradients, strict=True):
+                target.copy_(gradient)
+            for part, (names, table) in zip(self._slices, tables, strict=True):
+                c = SimpleNamespace(**dict(zip(names, table[step].unbind(0), strict=True)))
+                part.rule.update(self._weights[part.rows], self._gradient[part.rows], part.state, c)
+            losses.append(loss.detach())
+        return torch.stack(losses)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
+        """The epoch's batches: inputs (K, b, *features), targets (K, b), noise (K, *shape)."""
+        orders = [torch.randperm(len(self.training), generator=g) for g in self._order]
+        shared = len(orders) == 1
+        order = torch.stack(orders)  # (streams, rows)
+        for start in range(0, len(self.training), self.batch):
+            rows = order[:, start : start + self.batch]
+            drawn = [self.problem.noise(g, rows.shape[1]) for g in self._noise]
+            noise = tuple(
+                torch.stack(masks).to(self._device, self._dtype)
+                for masks in zip(*drawn, strict=True)
+            )
+            parts = (self.training.inputs[rows], self.training.targets[rows], *noise)
+            inputs, targets, *noise_all = (
+                part.expand(self.trials, *part.shape[1:]) if shared else part[self._stream]
+                for part in parts
+            )
+            yield inputs, targets, tuple(noise_all)
+
+    def _tables(self, part: _Slice) -> tuple[list[str], Tensor]:
+        """Coefficients of a slice for every step of the coming epoch: (steps, names, k, 1)."""
+        trials = [self._configurations[trial] for trial in self._row[part.rows]]
+        steps = torch.arange(self.steps_an_epoch, dtype=torch.float64) + self._steps_done
+        h = {
+            name: torch.tensor(
+                [[trial.hyperparameters[name] for trial in trials]], dtype=torch.float64
+            )
+            for name in trials[0].hyperparameters
+        }
+        h["learning_rate"] = h["learning_rate"] * self._factors(trials, steps)
+        tables = part.rule.coefficients(steps[:, None] + 1, h)
+        shape = (self.steps_an_epoch, len(trials))
+        table = torch.stack([column.expand(shape) for column in tables.values()], dim=1)
+        return list(tables), table.to(self._device, self._dtype).unsqueeze(-1)
+
+    def _factors(self, trials: Sequence[Configuration], steps: Tensor) -> Tensor:
+        """What every trial's schedule multiplies its learning rate by: (steps, k)."""
+        table = torch.empty(len(steps), len(trials), dtype=torch.float64)
+        names = [trial.schedule for trial in trials]
+        for name in set(names):
+            schedule = find_schedule(name)
+            members = [column for column, other in enumerate(names) if other == name]
+            columns = {
+                h.name: torch.tensor(
+                    [trials[i].schedule_hyperparameters[h.name] for i in members],
+                    dtype=torch.float64,
+                )
+                for h in schedule.hyperparameters
+            }
+            table[:, members] = factors(schedule, steps, self.total_steps, columns)
+        return table
+
+    def _evaluate(self) -> dict[str, Tensor]:
+        with torch.no_grad():
+            return self.problem.evaluate(self._leaves, self.validation)
+
+    def _rows_by_rule(self) -> Iterator[tuple[Rule, slice]]:
+        names = [self._configurations[trial].optimizer for trial in self._row]
+        for name in dict.fromkeys(names):
+            first = names.index(name)
+            yield find_rule(name), slice(first, first + names.count(name))
+
+    def _lay_out(self, weights: Tensor) -> None:
+        """Take (K, P) weights, and make the views by layer into them and their gradients."""
+        self._weights = weights
+        self._gradient = torch.zeros_like(weights)
+        shapes = self.problem.shapes
+        sizes = [torch.Size(shape).numel() for shape in shapes.values()]
+
+        def views(flat: Tensor) -> list[Tensor]:
+            parts = zip(torch.split(flat, sizes, dim=1), shapes.values(), strict=True)
+            return [part.view(len(flat), *shape) for part, shape in parts]
+
+        self._gradient_views = views(self._gradient)
+        self._leaves = {
+            name: view.detach().requires_grad_()
+            for name, view in zip(shapes, views(weights), strict=True)
+        }
+
+    def _keep(self, rows: list[int]) -> None:
+        """Compact the stack to these rows."""
+        slices, start = [], 0
+        for part in self._slices:
+            first, end = part.rows.start, part.rows.stop
+            inside = [row - first for row in rows if first <= row < end]
+            if inside:
+                state = {name: buffer[inside] for name, buffer in part.state.items()}
+                slices.append(_Slice(part.rule, slice(start, start + len(inside)), state))
+                start += len(inside)
+        self._slices = slices
+        self._row = [self._row[row] for row in rows]
+        self._stream = [self._stream[row] for row in rows]
+        self._ceiling = self._ceiling[rows]
+        self._lay_out(self._weights[rows])

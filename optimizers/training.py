@@ -1,0 +1,88 @@
+"""Train any number of configurations on one problem, as few stacks as fit."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import torch
+
+from optimizers.configuration import Configuration
+from optimizers.errors import InvalidProblem
+from optimizers.problem import Examples, Problem
+from optimizers.stack import Outcome, Stack
+
+STACK_TRIALS = 32
+"""Trials trained together: enough to hide the framework's cost, few enough for the caches."""
+
+
+def train(
+    problem: Problem,
+    training: Examples,
+    validation: Examples,
+    configurations: Sequence[Configuration],
+    *,
+    epochs: int,
+    seeds: Sequence[int] | int = 0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    stack_trials: int = STACK_TRIALS,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> list[Outcome]:
+    """Train every configuration; trials with equal batch sizes train as stacks.
+
+    What comes of a trial does not depend on the others, nor on ``stack_trials``.
+
+    Args:
+        problem: what is trained.
+        training: the examples trained on.
+        validation: the examples that every epoch is judged on.
+        configurations: one a trial.
+        epochs: passes over the training examples; schedules span them all.
+        seeds: one a trial, or one for all; each at least 0 and below 2**32.
+        dtype: of weights and arithmetic.
+        device: where to train.
+        stack_trials: the most trials trained together.
+        keep_going: asked before every epoch of every stack; False ends the training there.
+
+    Returns:
+        One outcome a configuration, in their order; a shorter curve where it was ended early.
+
+    Raises:
+        InvalidProblem: no configurations, no epochs, or not one seed a configuration.
+    """
+    if not configurations:
+        raise InvalidProblem("configurations", configurations, "at least one")
+    if epochs < 1:
+        raise InvalidProblem("epochs", epochs, "at least 1")
+    each_seed = [seeds] * len(configurations) if isinstance(seeds, int) else list(seeds)
+    if len(each_seed) != len(configurations):
+        raise InvalidProblem("seeds", len(each_seed), f"{len(configurations)} numbers, one a trial")
+    training = training.to(torch.device(device), dtype)
+    validation = validation.to(torch.device(device), dtype)
+
+    by_batch: dict[int, list[int]] = defaultdict(list)
+    for trial, configuration in enumerate(configurations):
+        by_batch[configuration.batch_size(len(training))].append(trial)
+
+    outcomes: dict[int, Outcome] = {}
+    for members in by_batch.values():
+        for start in range(0, len(members), stack_trials):
+            chunk = members[start : start + stack_trials]
+            began = time.perf_counter()
+            stack = Stack(
+                problem,
+                training,
+                validation,
+                [configurations[trial] for trial in chunk],
+                [each_seed[trial] for trial in chunk],
+                epochs,
+            )
+            for _ in range(epochs):
+                if not stack.trials or not keep_going():
+                    break
+                stack.epoch()
+            seconds = (time.perf_counter() - began) / len(chunk)
+            for trial, outcome in zip(chunk, stack.outcomes, strict=True):
+                outcome.seconds = seconds
+                outcomes[trial] = outcome
+    return [outcomes[trial] for trial in range(len(configurations))]

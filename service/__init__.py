@@ -1,0 +1,1 @@
+"""Fallline's service: REST, the queue, the database and the cluster around the studies."""

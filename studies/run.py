@@ -1,0 +1,136 @@
+"""Run a study: a generator of waves, so that whoever drives it can save, cancel, resume, stop."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.search import Search
+from studies.spec import StudySpec
+from studies.wave import TrialResult, WaveTrial
+
+STATES = {
+    "completed": TrialState.COMPLETE,
+    "diverged": TrialState.PRUNED,
+    "stopped": TrialState.FAIL,
+}
+"""How Optuna sees what came of a trial."""
+
+
+class Pending(Protocol):
+    """A wave under way, as a `concurrent.futures.Future` is."""
+
+    def result(self) -> list[TrialResult]:
+        """Wait for the wave and return what came of it."""
+
+
+Submit = Callable[[StudySpec, list[WaveTrial], float | None], Pending]
+"""``submit(spec, trials, seconds_left)`` starts a wave somewhere."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """These trials are about to run; save them as running before going on."""
+
+    trials: list[FrozenTrial]
+
+
+@dataclass(frozen=True)
+class Told:
+    """These trials have ended; save them before going on."""
+
+    trials: list[FrozenTrial]
+
+
+def wave_size(spec: StudySpec) -> int:
+    """Trials a wave: enough to fill a stack, few enough that the sampler learns on the way."""
+    return min(max(spec.budget.trials // 6, 8), 64)
+
+
+def run_study(
+    spec: StudySpec,
+    submit: Submit,
+    *,
+    known: Sequence[FrozenTrial] = (),
+    seconds_spent: float = 0.0,
+    in_flight: int = 1,
+) -> Iterator[Asked | Told]:
+    """Ask, train and tell until the budget is spent.
+
+    Waves are told in the order in which they were asked, however many are in flight, so timing
+    cannot change a study. To stop, stop iterating.
+
+    Args:
+        spec: a resolved spec.
+        submit: starts a wave.
+        known: stored trials in order of number; running ones are trained (again) first.
+        seconds_spent: what earlier runs of this study took.
+        in_flight: waves under way at once.
+
+    Yields:
+        `Asked` before a wave starts, `Told` when it has ended.
+    """
+    search = Search(spec, known)
+    size = wave_size(spec)
+    began = time.monotonic() - seconds_spent
+    waves: deque[tuple[list[FrozenTrial], Pending]] = deque()
+
+    def seconds_left() -> float | None:
+        limit = spec.budget.seconds
+        return None if limit is None else limit - (time.monotonic() - began)
+
+    def start(trials: list[FrozenTrial]) -> None:
+        waves.append((trials, submit(spec, _described(search, trials), seconds_left())))
+
+    interrupted = [trial for trial in known if not trial.state.is_finished()]
+    for first in range(0, len(interrupted), size):
+        start(interrupted[first : first + size])
+    while True:
+        while len(waves) < in_flight and search.asked < spec.budget.trials:
+            left = seconds_left()
+            if left is not None and left <= 0:
+                break
+            trials = search.ask(min(size, spec.budget.trials - search.asked))
+            yield Asked(trials)
+            start(trials)
+        if not waves:
+            return
+        trials, pending = waves.popleft()
+        results = {result.number: result for result in pending.result()}
+        ended = [_ended(trial, results[trial.number]) for trial in trials]
+        search.tell(ended)
+        yield Told(ended)
+
+
+def _described(search: Search, trials: list[FrozenTrial]) -> list[WaveTrial]:
+    # Trials of a study are paired: the same seed, hence weights and batches, for all of them.
+    seed = search.spec.seed
+    return [WaveTrial(t.number, search.space.configuration(t.params), seed) for t in trials]
+
+
+def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
+    """The asked trial with what came of it."""
+    attributes: dict[str, Any] = {
+        "outcome": result.outcome,
+        "metrics": result.metrics,
+        "seconds": round(result.seconds, 6),
+    }
+    if result.diverged_at is not None:
+        attributes["diverged_at"] = result.diverged_at
+    ended = optuna.trial.create_trial(
+        state=STATES[result.outcome],
+        value=result.value,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs=trial.user_attrs | attributes,
+        intermediate_values=result.curve,
+    )
+    ended.number = trial.number
+    ended.datetime_start = trial.datetime_start
+    ended.datetime_complete = datetime.now(UTC).replace(tzinfo=None)  # as Optuna stores it
+    return ended

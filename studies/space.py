@@ -1,0 +1,164 @@
+"""The search space: which configurations a study may try, and how Optuna sees them.
+
+The space is conditional: the optimizer decides which hyperparameters exist, and so does the
+schedule. Optuna's names say whose they are (``adam.learning_rate``, ``cosine.final``). A rate
+that matters by its distance from 1 is searched as that distance (``adam.1-beta1``).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from optimizers.configuration import Batch, Configuration
+from optimizers.hyperparameters import Hyperparameter
+from optimizers.registry import CLASSIC, RULES
+from optimizers.schedules import SCHEDULES, WARMUP
+from studies.errors import SpecError, unknown
+from studies.spec import StudySpec
+
+
+class Space:
+    """The configurations that a resolved spec allows.
+
+    Raises:
+        SpecError: an unknown optimizer or schedule, or one named twice.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        space = spec.space
+        every = {"all": list(RULES), "classic": list(CLASSIC)}
+        self.optimizers: list[str] = (
+            every[space.optimizers] if isinstance(space.optimizers, str) else space.optimizers
+        )
+        self.schedules: list[str] = (
+            list(SCHEDULES) if isinstance(space.schedules, str) else space.schedules
+        )
+        if not space.batch:
+            raise SpecError("space.batch is open", field="space.batch", allowed="a resolved spec")
+        self.batches: list[Batch] = list(space.batch)
+        self._rate = space.learning_rate
+        _check_names("space.optimizers", self.optimizers, list(RULES))
+        _check_names("space.schedules", self.schedules, list(SCHEDULES))
+        _check_names("space.batch", self.batches, self.batches)
+
+    def suggest(self, trial: optuna.trial.BaseTrial) -> Configuration:
+        """Ask Optuna for one configuration."""
+        optimizer = str(trial.suggest_categorical("optimizer", self.optimizers))
+        hyperparameters = {
+            h.name: _value(h, trial.suggest_float(name, d.low, d.high, log=d.log))
+            for h, name, d in self._searched(optimizer, RULES[optimizer].hyperparameters)
+        }
+        schedule = str(trial.suggest_categorical("schedule", self.schedules))
+        schedule_hyperparameters = {
+            h.name: _value(h, trial.suggest_float(name, d.low, d.high, log=d.log))
+            for h, name, d in self._searched(schedule, SCHEDULES[schedule].hyperparameters)
+        }
+        batch: Any = trial.suggest_categorical("batch", self.batches)
+        return Configuration(optimizer, hyperparameters, schedule, schedule_hyperparameters, batch)
+
+    def configuration(self, params: Mapping[str, Any]) -> Configuration:
+        """The configuration that these stored Optuna parameters stand for."""
+        return self.suggest(optuna.trial.FixedTrial(dict(params)))
+
+    def defaults(self) -> list[Configuration]:
+        """Every optimizer's documented default, then each form of gradient descent.
+
+        Learning rates outside a range that the user gave move to its nearest end.
+        """
+        schedule = "constant" if "constant" in self.schedules else self.schedules[0]
+        sized = [batch for batch in self.batches if isinstance(batch, int)]
+        usual = sized[0] if sized else self.batches[0]
+        forms = [batch for batch in self.batches if isinstance(batch, str) and batch != usual]
+        plain = "sgd" if "sgd" in self.optimizers else self.optimizers[0]
+        pairs = [(name, usual) for name in self.optimizers] + [(plain, form) for form in forms]
+        return [self._default(optimizer, schedule, batch) for optimizer, batch in pairs]
+
+    def params(self, configuration: Configuration) -> dict[str, Any]:
+        """How Optuna stores a configuration: the searched values, by Optuna's names."""
+        params: dict[str, Any] = {
+            "optimizer": configuration.optimizer,
+            "schedule": configuration.schedule,
+            "batch": configuration.batch,
+        }
+        for owner, declared, values in (
+            (
+                configuration.optimizer,
+                RULES[configuration.optimizer].hyperparameters,
+                configuration.hyperparameters,
+            ),
+            (
+                configuration.schedule,
+                SCHEDULES[configuration.schedule].hyperparameters,
+                configuration.schedule_hyperparameters,
+            ),
+        ):
+            for h, name, _ in self._searched(owner, declared):
+                params[name] = _value(h, values[h.name])
+        return params
+
+    def distributions(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+        """The range of every one of these parameters."""
+        found: dict[str, BaseDistribution] = {
+            "optimizer": CategoricalDistribution(self.optimizers),
+            "schedule": CategoricalDistribution(self.schedules),
+            "batch": CategoricalDistribution(self.batches),
+        }
+        owners = (
+            (params["optimizer"], RULES[params["optimizer"]].hyperparameters),
+            (params["schedule"], SCHEDULES[params["schedule"]].hyperparameters),
+        )
+        for owner, declared in owners:
+            found |= {name: d for _, name, d in self._searched(owner, declared)}
+        return found
+
+    def _default(self, optimizer: str, schedule: str, batch: Batch) -> Configuration:
+        def clamped(owner: str, declared: Sequence[Hyperparameter]) -> dict[str, float]:
+            return {
+                h.name: _value(h, min(max(_value(h, h.default), d.low), d.high))
+                for h, _, d in self._searched(owner, declared)
+            }
+
+        return Configuration(
+            optimizer,
+            clamped(optimizer, RULES[optimizer].hyperparameters),
+            schedule,
+            clamped(schedule, SCHEDULES[schedule].hyperparameters),
+            batch,
+        )
+
+    def _searched(
+        self, owner: str, declared: Sequence[Hyperparameter]
+    ) -> Iterator[tuple[Hyperparameter, str, FloatDistribution]]:
+        """The searched hyperparameters with Optuna's name and range for each."""
+        for h in declared:
+            if h.low is None or h.high is None:
+                continue
+            low, high = h.low, h.high
+            if h.name == "learning_rate" and self._rate:
+                low, high = self._rate.low, self._rate.high
+            if h.scale == "log1m":
+                yield h, f"{owner}.1-{h.name}", FloatDistribution(1 - high, 1 - low, log=True)
+            else:
+                # Warm-up means the same before every schedule: one parameter for all.
+                name = h.name if h is WARMUP else f"{owner}.{h.name}"
+                yield h, name, FloatDistribution(low, high, log=h.scale == "log")
+
+
+def _value(h: Hyperparameter, x: float) -> float:
+    """Between a hyperparameter and the number Optuna searches; its own inverse."""
+    return 1 - x if h.scale == "log1m" else x
+
+
+def _check_names(field: str, given: Sequence[Any], allowed: Sequence[Any]) -> None:
+    for name in given:
+        if name not in allowed:
+            raise unknown(field, name, list(allowed))
+        if list(given).count(name) > 1:
+            raise SpecError(
+                f"{field} names {name!r} more than once.",
+                field=field,
+                value=name,
+                allowed="each name once",
+            )

@@ -1,0 +1,88 @@
+"""What a user asks for: the study specification, readable as JSON.
+
+Every field is optional. What is left out is inferred from the data by
+`studies.resolve.resolve`, which returns the same type with nothing left open.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Task = Literal["classification", "regression"]
+Metric = Literal["log_loss", "accuracy", "rmse", "mae", "r2"]
+Batch = Annotated[int, Field(ge=1, le=65_536)] | Literal["full", "single"]
+Width = Annotated[int, Field(ge=1, le=4096)]
+
+METRICS: dict[Task, tuple[Metric, ...]] = {
+    "classification": ("log_loss", "accuracy"),
+    "regression": ("rmse", "mae", "r2"),
+}
+MAXIMIZED: frozenset[Metric] = frozenset({"accuracy", "r2"})
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelSpec(_Strict):
+    """The network that every trial of the study trains."""
+
+    kind: Literal["linear", "mlp"] = "mlp"
+    hidden: list[Width] = Field(default=[128], max_length=8, description="Widths of hidden layers.")
+    activation: Literal["relu", "tanh", "gelu"] = "relu"
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _an_mlp_has_layers(self) -> "ModelSpec":
+        if self.kind == "mlp" and not self.hidden:
+            raise ValueError('an "mlp" needs at least one hidden width; use kind "linear" for none')
+        return self
+
+
+class Range(_Strict):
+    """A closed interval, searched on a logarithmic scale."""
+
+    low: float = Field(gt=0.0)
+    high: float = Field(gt=0.0)
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> "Range":
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high; got low={self.low}, high={self.high}")
+        return self
+
+
+class SpaceSpec(_Strict):
+    """What is searched. Names are those of GET /v1/optimizers and /v1/schedules."""
+
+    optimizers: Literal["all", "classic"] | Annotated[list[str], Field(min_length=1)] = "classic"
+    learning_rate: Range | None = Field(
+        default=None, description="One range for all optimizers; left out, each uses its own."
+    )
+    schedules: Literal["all"] | Annotated[list[str], Field(min_length=1)] = "all"
+    batch: Annotated[list[Batch], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description='Samples a step: a number, "full" (batch gradient descent) or "single" '
+        "(stochastic gradient descent); left out, chosen by the number of rows.",
+    )
+
+
+class BudgetSpec(_Strict):
+    """How much may be spent; whichever limit is met first ends the study."""
+
+    trials: int = Field(default=100, ge=1, le=100_000)
+    epochs: int = Field(default=20, ge=1, le=10_000)
+    seconds: float | None = Field(default=None, gt=0.0)
+
+
+class StudySpec(_Strict):
+    """One study: what to learn, with which model, over which space, at what cost."""
+
+    target: str | None = Field(default=None, description="Column to predict.")
+    task: Task | None = None
+    model: ModelSpec = ModelSpec()
+    metric: Metric | None = None
+    space: SpaceSpec = SpaceSpec()
+    budget: BudgetSpec = BudgetSpec()
+    sampler: Literal["tpe", "random"] = "tpe"
+    seed: int = Field(default=0, ge=0, lt=2**32)
