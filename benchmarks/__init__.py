@@ -1,0 +1,1 @@
+"""Fallline against its peers, side by side; `python -m benchmarks` runs them all."""

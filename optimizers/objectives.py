@@ -17,6 +17,9 @@ class Objective(Protocol):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of every trial: (K, outputs, batch) and (K, batch) -> (K,)."""
 
+    def slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and its derivative by the outputs, (K, outputs, batch)."""
+
     def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
         """Metrics over all blocks, each (K,); ``loss`` is among them."""
 
@@ -27,6 +30,15 @@ class CrossEntropy:
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy of every trial, (K,)."""
         return F.cross_entropy(outputs, targets, reduction="none").mean(1)
+
+    def slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy, (K,), and (softmax - 1 at the right class) / batch."""
+        log_share = torch.log_softmax(outputs, 1)
+        right = targets.unsqueeze(1)  # (K, 1, batch)
+        loss = log_share.gather(1, right).mean((1, 2)).neg_()
+        share = log_share.exp_()
+        share.scatter_add_(1, right, share.new_full((), -1.0).expand(right.shape))
+        return loss, share.div_(outputs.shape[2])
 
     def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
         """Mean cross-entropy and share of right answers, each (K,)."""
@@ -53,6 +65,12 @@ class SquaredError:
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean squared error of every trial, (K,)."""
         return (outputs.squeeze(1) - targets).square().mean(1)
+
+    def slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared error, (K,), and 2 (output - target) / batch."""
+        error = outputs - targets.unsqueeze(1)
+        loss = error.square().mean((1, 2))
+        return loss, error.mul_(2 / outputs.shape[2])
 
     def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
         """Root mean square and mean absolute error, and explained variance, each (K,)."""

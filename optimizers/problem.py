@@ -61,20 +61,52 @@ class Problem(Protocol):
         Trials with the same seed share it, so that they stay comparable.
         """
 
-    def loss(
-        self, weights: Weights, inputs: Tensor, targets: Tensor, noise: tuple[Tensor, ...]
+    def gradient(
+        self,
+        weights: Weights,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: tuple[Tensor, ...],
+        out: Weights,
     ) -> Tensor:
-        """Mean training loss of every trial on its batch.
+        """Every trial's mean training loss on its batch, and that loss's gradient.
 
         Args:
             weights: each (K, *shape).
             inputs: (K, batch, *features); may be an expanded view.
             targets: (K, batch); likewise.
             noise: each (K, *shape as drawn); likewise.
+            out: where the gradients go, each (K, *shape).
 
         Returns:
-            (K,), differentiable in the weights.
+            The losses: (K,).
         """
 
     def evaluate(self, weights: Weights, examples: Examples) -> dict[str, Tensor]:
         """Every trial's metrics on all examples, each (K,); ``loss`` is among them."""
+
+
+class ByAutograd:
+    """Mix-in for problems that state their loss and leave the gradient to autograd."""
+
+    def loss(
+        self, weights: Weights, inputs: Tensor, targets: Tensor, noise: tuple[Tensor, ...]
+    ) -> Tensor:
+        """Mean training loss of every trial, (K,), differentiable in the weights."""
+        raise NotImplementedError
+
+    def gradient(
+        self,
+        weights: Weights,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: tuple[Tensor, ...],
+        out: Weights,
+    ) -> Tensor:
+        """As `Problem.gradient`."""
+        leaves = {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}
+        losses = self.loss(leaves, inputs, targets, noise)
+        found = torch.autograd.grad(losses.sum(), list(leaves.values()))
+        for target, gradient in zip(out.values(), found, strict=True):
+            target.copy_(gradient)
+        return losses.detach()

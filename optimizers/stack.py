@@ -137,14 +137,13 @@ class Stack:
         tables = [self._tables(part) for part in self._slices]
         losses = []
         for step, (inputs, targets, noise) in enumerate(self._batches()):
-            loss = self.problem.loss(self._leaves, inputs, targets, noise)
-            gradients = torch.autograd.grad(loss.sum(), list(self._leaves.values()))
-            for target, gradient in zip(self._gradient_views, gradients, strict=True):
-                target.copy_(gradient)
+            loss = self.problem.gradient(
+                self._weights_by_name, inputs, targets, noise, self._gradient_by_name
+            )
             for part, (names, table) in zip(self._slices, tables, strict=True):
                 c = SimpleNamespace(**dict(zip(names, table[step].unbind(0), strict=True)))
                 part.rule.update(self._weights[part.rows], self._gradient[part.rows], part.state, c)
-            losses.append(loss.detach())
+            losses.append(loss)
         return torch.stack(losses)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
@@ -152,19 +151,20 @@ class Stack:
         orders = [torch.randperm(len(self.training), generator=g) for g in self._order]
         shared = len(orders) == 1
         order = torch.stack(orders)  # (streams, rows)
+        everything = self.training.inputs[order], self.training.targets[order]
         for start in range(0, len(self.training), self.batch):
-            rows = order[:, start : start + self.batch]
-            drawn = [self.problem.noise(g, rows.shape[1]) for g in self._noise]
-            noise = tuple(
+            batch = [part[:, start : start + self.batch] for part in everything]
+            drawn = [self.problem.noise(g, batch[0].shape[1]) for g in self._noise]
+            batch += [
                 torch.stack(masks).to(self._device, self._dtype)
                 for masks in zip(*drawn, strict=True)
-            )
-            parts = (self.training.inputs[rows], self.training.targets[rows], *noise)
-            inputs, targets, *noise_all = (
+            ]
+            # One stream is every trial's: a view for all of them, no copies.
+            inputs, targets, *noise = (
                 part.expand(self.trials, *part.shape[1:]) if shared else part[self._stream]
-                for part in parts
+                for part in batch
             )
-            yield inputs, targets, tuple(noise_all)
+            yield inputs, targets, tuple(noise)
 
     def _tables(self, part: _Slice) -> tuple[list[str], Tensor]:
         """Coefficients of a slice for every step of the coming epoch: (steps, names, k, 1)."""
@@ -201,7 +201,7 @@ class Stack:
 
     def _evaluate(self) -> dict[str, Tensor]:
         with torch.no_grad():
-            return self.problem.evaluate(self._leaves, self.validation)
+            return self.problem.evaluate(self._weights_by_name, self.validation)
 
     def _rows_by_rule(self) -> Iterator[tuple[Rule, slice]]:
         names = [self._configurations[trial].optimizer for trial in self._row]
@@ -216,15 +216,14 @@ class Stack:
         shapes = self.problem.shapes
         sizes = [torch.Size(shape).numel() for shape in shapes.values()]
 
-        def views(flat: Tensor) -> list[Tensor]:
-            parts = zip(torch.split(flat, sizes, dim=1), shapes.values(), strict=True)
-            return [part.view(len(flat), *shape) for part, shape in parts]
+        def by_name(flat: Tensor) -> dict[str, Tensor]:
+            parts = torch.split(flat, sizes, dim=1)
+            return {
+                name: part.view(len(flat), *shape)
+                for (name, shape), part in zip(shapes.items(), parts, strict=True)
+            }
 
-        self._gradient_views = views(self._gradient)
-        self._leaves = {
-            name: view.detach().requires_grad_()
-            for name, view in zip(shapes, views(weights), strict=True)
-        }
+        self._weights_by_name, self._gradient_by_name = by_name(weights), by_name(self._gradient)
 
     def _keep(self, rows: list[int]) -> None:
         """Compact the stack to these rows."""

@@ -2,6 +2,8 @@
 
 from difflib import get_close_matches
 
+SHOWN = 30  # names listed in a message
+
 
 class StudyError(ValueError):
     """Base of every error that `studies` raises for bad input.
@@ -31,11 +33,12 @@ class DataError(StudyError):
 
 def unknown(field: str, value: str, allowed: list[str]) -> SpecError:
     """The error for a name that is not in a list, with the nearest names that are."""
-    near = get_close_matches(value, allowed, n=3, cutoff=0.5)
+    listed = ", ".join(map(str, allowed[:SHOWN])) + (", ..." if len(allowed) > SHOWN else "")
+    near = get_close_matches(str(value), map(str, allowed), n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
     return SpecError(
-        f"{field} must be among {', '.join(allowed)}. Got {value!r}.{hint}",
+        f"{field} must be among {listed}. Got {value!r}.{hint}",
         field=field,
         value=value,
-        allowed=allowed,
+        allowed=allowed[:SHOWN],
     )

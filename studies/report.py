@@ -1,7 +1,8 @@
 """Turn a list of trials into an answer: the best, the best of every optimizer, and why."""
 
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from studies.space import Space
 from studies.spec import MAXIMIZED, Metric, StudySpec
 
-Outcome = Literal["running", "completed", "diverged", "stopped", "failed"]
+Outcome = Literal["running", "completed", "diverged", "stopped"]
 
 
 class TrialView(BaseModel):
@@ -61,11 +62,10 @@ class Report(BaseModel):
 
 def view(trial: FrozenTrial, space: Space) -> TrialView:
     """A stored trial in the words of the API."""
-    unfinished: Outcome = "failed" if trial.state.is_finished() else "running"
     return TrialView(
         number=trial.number,
-        outcome=trial.user_attrs.get("outcome", unfinished),
-        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        outcome=_outcome(trial),
+        value=_value(trial) if trial.state == TrialState.COMPLETE else None,
         config=space.configuration(trial.params).as_dict(),
         metrics=trial.user_attrs.get("metrics", {}),
         seconds=trial.user_attrs.get("seconds"),
@@ -73,52 +73,56 @@ def view(trial: FrozenTrial, space: Space) -> TrialView:
     )
 
 
+def leaders(spec: StudySpec, trials: Iterable[FrozenTrial]) -> dict[str, int]:
+    """The number of every optimizer's best completed trial, the best optimizer first."""
+    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    found: dict[str, int] = {}
+    for trial in sorted(completed, key=lambda trial: (_score(spec, trial), trial.number)):
+        found.setdefault(trial.params["optimizer"], trial.number)
+    return found
+
+
 def summarise(spec: StudySpec, trials: Sequence[FrozenTrial]) -> Report:
-    """The report of a study from all its trials, in order of number."""
+    """The report of a study from all its trials, in order of number.
+
+    Only the `leaders` need their intermediate values.
+    """
     if spec.metric is None:
         raise ValueError("summarise needs a resolved spec; its metric is open")
     space = Space(spec)
-    sign = -1 if spec.metric in MAXIMIZED else 1
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    views = [view(trial, space) for trial in trials]
-
-    def score(trial: FrozenTrial) -> float:
-        return sign * float(trial.values[0])
-
-    groups: dict[str, list[FrozenTrial]] = {name: [] for name in space.optimizers}
+    best = leaders(spec, completed)
+    groups: dict[str, list[FrozenTrial]] = {name: [] for name in [*best, *space.optimizers]}
     for trial in trials:
         groups[trial.params["optimizer"]].append(trial)
-    summaries, curves = [], {}
+    summaries = []
     for name, group in groups.items():
-        done = sorted((t for t in group if t.state == TrialState.COMPLETE), key=score)
-        if done:
-            curves[name] = done[0].intermediate_values
+        values = [_value(trial) for trial in group if trial.state == TrialState.COMPLETE]
+        leader = next((trial for trial in group if trial.number == best.get(name)), None)
         summaries.append(
             OptimizerSummary(
                 optimizer=name,
                 trials=len(group),
                 diverged=sum(t.user_attrs.get("outcome") == "diverged" for t in group),
-                best=view(done[0], space) if done else None,
-                median=median(float(t.values[0]) for t in done) if done else None,
+                best=view(leader, space) if leader else None,
+                median=median(values) if values else None,
             )
         )
-    worst = float("inf")
-    summaries.sort(key=lambda s: worst if s.best is None else sign * (s.best.value or 0.0))
     progress: list[tuple[int, float]] = []
+    lowest = float("inf")
     for trial in completed:
-        if not progress or score(trial) < sign * progress[-1][1]:
-            progress.append((trial.number, float(trial.values[0])))
-    counts: dict[Outcome, int] = {}
-    for seen in views:
-        counts[seen.outcome] = counts.get(seen.outcome, 0) + 1
+        if _score(spec, trial) < lowest:
+            lowest = _score(spec, trial)
+            progress.append((trial.number, _value(trial)))
+    led = set(best.values())
     return Report(
         metric=spec.metric,
-        direction="maximize" if sign < 0 else "minimize",
-        trials=counts,
+        direction="maximize" if spec.metric in MAXIMIZED else "minimize",
+        trials=dict(Counter(_outcome(trial) for trial in trials)),
         best=summaries[0].best if summaries else None,
         optimizers=summaries,
         progress=progress,
-        curves=curves,
+        curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
         importance=importance(spec, completed),
     )
 
@@ -135,3 +139,18 @@ def importance(spec: StudySpec, completed: Sequence[FrozenTrial]) -> dict[str, f
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.importance.get_param_importances(study)
+
+
+def _value(trial: FrozenTrial) -> float:
+    return float(trial.values[0])
+
+
+def _score(spec: StudySpec, trial: FrozenTrial) -> float:
+    """The trial's value with its sign such that lower is better."""
+    return -_value(trial) if spec.metric in MAXIMIZED else _value(trial)
+
+
+def _outcome(trial: FrozenTrial) -> Outcome:
+    unfinished: Outcome = "stopped" if trial.state.is_finished() else "running"
+    outcome: Outcome = trial.user_attrs.get("outcome", unfinished)
+    return outcome

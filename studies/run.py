@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import optuna
@@ -132,5 +132,5 @@ def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
     )
     ended.number = trial.number
     ended.datetime_start = trial.datetime_start
-    ended.datetime_complete = datetime.now(UTC).replace(tzinfo=None)  # as Optuna stores it
+    ended.datetime_complete = datetime.now()  # local and without a zone: Optuna's convention
     return ended

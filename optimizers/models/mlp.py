@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,13 +13,38 @@ from optimizers.errors import UnknownName
 from optimizers.objectives import Block, Objective
 from optimizers.problem import Examples, Weights
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "gelu": F.gelu,
+
+class Activation(NamedTuple):
+    """A function of each hidden number, and its derivative's product with a slope.
+
+    ``backward(slope, before, after)`` gets the numbers before and after the function.
+    """
+
+    forward: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": Activation(
+        torch.relu, lambda slope, _, after: torch.ops.aten.threshold_backward(slope, after, 0)
+    ),
+    "tanh": Activation(
+        torch.tanh, lambda slope, _, after: torch.ops.aten.tanh_backward(slope, after)
+    ),
+    "gelu": Activation(
+        F.gelu, lambda slope, before, _: torch.ops.aten.gelu_backward(slope, before)
+    ),
 }
 
 EVALUATION_ROWS = 1024  # rows evaluated at a time: bounds memory, keeps activations in cache
+
+
+class _Passed(NamedTuple):
+    """What one layer saw, each (K, width, batch)."""
+
+    entered: Tensor
+    before: Tensor
+    after: Tensor
 
 
 class MLP:
@@ -86,22 +112,51 @@ class MLP:
 
     def outputs(self, weights: Weights, inputs: Tensor, noise: tuple[Tensor, ...] = ()) -> Tensor:
         """What the networks answer: (K, batch, features) -> (K, outputs, batch)."""
-        x = inputs.transpose(1, 2)  # (K, features, batch)
-        last = len(self.layers) - 1
-        for layer in range(len(self.layers)):
-            bias = weights[f"{layer}.bias"].unsqueeze(2)
-            x = torch.baddbmm(bias, weights[f"{layer}.weight"], x)  # (K, width, batch)
-            if layer < last:
-                x = self.activation(x)
-                if noise:
-                    x = x * noise[layer]
-        return x
+        return self._forward(weights, inputs, noise)[1]
 
     def loss(
         self, weights: Weights, inputs: Tensor, targets: Tensor, noise: tuple[Tensor, ...]
     ) -> Tensor:
         """Mean training loss of every trial on its batch, (K,)."""
         return self.objective.loss(self.outputs(weights, inputs, noise), targets)
+
+    def gradient(
+        self,
+        weights: Weights,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: tuple[Tensor, ...],
+        out: Weights,
+    ) -> Tensor:
+        """Back-propagation written out: half the kernels of autograd, straight into ``out``."""
+        passed, outputs = self._forward(weights, inputs, noise)
+        losses, slope = self.objective.slope(outputs, targets)  # slope: (K, width, batch)
+        for layer in reversed(range(len(self.layers))):
+            x = passed[layer].entered
+            torch.bmm(slope, x.transpose(1, 2), out=out[f"{layer}.weight"])
+            torch.sum(slope, 2, out=out[f"{layer}.bias"])
+            if layer:
+                slope = torch.bmm(weights[f"{layer}.weight"].transpose(1, 2), slope)
+                if noise:
+                    slope = slope.mul_(noise[layer - 1])
+                _, before, after = passed[layer - 1]
+                slope = self.activation.backward(slope, before, after)
+        return losses
+
+    def _forward(
+        self, weights: Weights, inputs: Tensor, noise: tuple[Tensor, ...]
+    ) -> tuple[list[_Passed], Tensor]:
+        """What passed through each layer, and the answer, (K, outputs, batch)."""
+        x = inputs.transpose(1, 2)  # (K, features, batch)
+        passed = []
+        last = len(self.layers) - 1
+        for layer in range(len(self.layers)):
+            bias = weights[f"{layer}.bias"].unsqueeze(2)
+            before = torch.baddbmm(bias, weights[f"{layer}.weight"], x)
+            after = self.activation.forward(before) if layer < last else before
+            passed.append(_Passed(x, before, after))
+            x = after * noise[layer] if noise and layer < last else after
+        return passed, x
 
     def evaluate(self, weights: Weights, examples: Examples) -> dict[str, Tensor]:
         """Every trial's metrics on all examples, each (K,)."""

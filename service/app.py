@@ -1,0 +1,112 @@
+"""The server's application: every part of it, put together.
+
+From the outside in: the gate (request id, Host, headers, last resort), the login, then the
+dashboard or our own routes.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from importlib.metadata import version
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp
+from uvicorn.config import LOGGING_CONFIG
+
+from service import login, problems
+from service.dashboard import Dispatcher
+from service.gate import Gate
+from service.login import LoginRequired, cookie_name, current_principal
+from service.routes import catalogue, datasets, health, jobs, reference
+from service.services import Services
+from service.settings import Settings
+
+# Connections beyond these are answered 503, so that slow ones cannot use up all memory.
+CONNECTIONS = 512
+
+
+def create_app(services: Services) -> ASGIApp:
+    """Put the application together.
+
+    Args:
+        services: what it works with; open, and closed by whoever opened them.
+
+    Returns:
+        The ASGI application.
+    """
+    own = FastAPI(
+        title="Fallline",
+        version=version("fallline"),
+        lifespan=_lifespan,
+        # Both are routes of /v1, behind the login.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    own.state.services = services
+    problems.install(own)
+    own.include_router(_v1())
+    own.include_router(login.router)
+    own.include_router(health.router)
+    own.add_api_route("/", _home, include_in_schema=False)
+
+    settings = services.settings
+    inner = Dispatcher(own, services.dashboard)
+    guarded = LoginRequired(inner, services.database, cookie_name(settings.port))
+    return Gate(guarded, settings.allowed_hosts)
+
+
+def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """The HTTP server for an application; `run` starts it.
+
+    The gate writes the access log, because uvicorn's would show query strings.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=_log_config(settings.log_level),
+            access_log=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            proxy_headers=False,
+        )
+    )
+
+
+def _log_config(level: str) -> dict[str, Any]:
+    config = deepcopy(LOGGING_CONFIG)
+    ours = {"handlers": ["default"], "level": level.upper()}
+    loggers = {
+        "uvicorn": {**ours, "propagate": False},
+        "uvicorn.access": {"level": "CRITICAL"},  # silent, whoever attaches a handler to it
+        "service": ours,
+    }
+    return config | {"loggers": loggers}
+
+
+def _v1() -> APIRouter:
+    # Nothing under /v1 can be reached without a login, even if the outer guard were lost.
+    v1 = APIRouter(
+        prefix="/v1",
+        # The scheme only tells the OpenAPI document how to log in.
+        dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(current_principal)],
+        responses=problems.RESPONSES,
+    )
+    for routes in (datasets, jobs, catalogue, reference):
+        v1.include_router(routes.router)
+    return v1
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def _home() -> RedirectResponse:
+    return RedirectResponse("/dashboard")

@@ -1,0 +1,135 @@
+"""The `fallline` command."""
+
+import json
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from service import display, settings
+from service.client import Client, FalllineError
+from service.errors import StartupError
+
+app = typer.Typer(
+    help="Which optimizer, learning rate and decay schedule should I use on my data?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def main() -> None:
+    """Run the command; a foreseeable failure is one line and exit code 1."""
+    try:
+        app()
+    except FalllineError as error:
+        errors.print(f"[red]{display.describe(error)}[/]", highlight=False)
+        raise SystemExit(1) from None
+    except StartupError as error:
+        errors.print(f"[red]{display.plain(str(error))}[/]", highlight=False)
+        raise SystemExit(1) from None
+
+
+@app.command()
+def serve() -> None:
+    """Start the server; every setting is an environment variable, listed in the README."""
+    from service.serving import serve as run  # noqa: PLC0415 - torch: seconds nobody else pays
+
+    run(settings.load(), console)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="Exit when the answer is printed.")] = False,
+) -> None:
+    """Tune on scikit-learn's digits and show the answer."""
+    from service.demo import run  # noqa: PLC0415 - torch: seconds nobody else pays
+
+    run(settings.load(), console, once=once)
+
+
+@app.command()
+def tune(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with header.")],
+    target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What to judge trials by.")] = None,
+    trials: Annotated[int, typer.Option(help="Configurations to try.")] = 100,
+    epochs: Annotated[int, typer.Option(help="Passes over the data for each.")] = 20,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+    optimizer: Annotated[
+        list[str] | None, typer.Option(help="Search only this optimizer; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same study.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best optimizer, learning rate and schedule for a dataset."""
+    spec: dict[str, Any] = {
+        "budget": {"trials": trials, "epochs": epochs, "seconds": seconds},
+        "seed": seed,
+    }
+    if metric:
+        spec["metric"] = metric
+    if optimizer:
+        spec["space"] = {"optimizers": optimizer}
+    with _client() as client:
+        dataset = client.upload(file, name=display.label(file.stem), target=target)
+        job = client.submit(dataset["id"], **spec)
+        if not as_json:
+            display.show_plan(console, dataset, job)
+        job = display.follow(errors if as_json else console, client.watch(job["id"]))
+        if job["state"] != "completed":
+            raise FalllineError(f"The job is {job['state']}. {job['error'] or ''}".strip())
+        best = client.best(job["id"])
+        if as_json:
+            console.print_json(json.dumps(best))
+        else:
+            display.show_answer(console, job, best)
+
+
+@app.command()
+def jobs(as_json: AsJson = False) -> None:
+    """List your jobs, newest first."""
+    with _client() as client:
+        listed = list(client.jobs())
+    if as_json:
+        console.print_json(json.dumps(listed))
+    else:
+        display.show_jobs(console, listed)
+
+
+@app.command()
+def best(
+    job: Annotated[str, typer.Argument(help="The job's id.")], as_json: AsJson = False
+) -> None:
+    """Show what a job has found so far."""
+    with _client() as client:
+        found = client.best(job)
+        if as_json:
+            console.print_json(json.dumps(found))
+        else:
+            display.show_answer(console, client.job(job), found)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    console.print(installed_version("fallline"), highlight=False)
+
+
+def _client() -> Client:
+    """A client of the server on this machine, with its token."""
+    chosen = settings.load()
+    token = chosen.token.get_secret_value() if chosen.token else None
+    if token is None and chosen.token_file.exists():
+        token = chosen.token_file.read_text(encoding="utf-8").strip()
+    if token is None:
+        raise FalllineError(
+            f"There is no token at {chosen.token_file}. Start a server with `fallline serve`, "
+            "or set FALLLINE_TOKEN."
+        )
+    return Client(chosen.local_url, token)

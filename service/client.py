@@ -1,0 +1,134 @@
+"""A typed client of the REST API, for Python programs and the command line.
+
+It knows HTTP and JSON alone: no torch, no database.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+UPLOAD_SECONDS = 600.0  # a large upload is read and checked before it is answered
+POLL_SECONDS = 0.5
+
+Json = dict[str, Any]
+
+
+class FalllineError(Exception):
+    """The server refused a request, or there is no server.
+
+    Attributes:
+        problem: the server's problem+json; empty if there was none.
+    """
+
+    def __init__(self, message: str, problem: Json | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem or {}
+
+
+class Client:
+    """One server and a token for it.
+
+    Args:
+        url: address of the server, e.g. ``http://127.0.0.1:8642``.
+        token: as printed at the server's first start.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30.0
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def upload(self, path: Path, *, name: str | None = None, target: str | None = None) -> Json:
+        """Upload a CSV file; the answer says what was recognised in it."""
+        params = {"name": name or path.stem} | ({"target": target} if target else {})
+        with path.open("rb") as file:
+            return self._call(
+                "POST",
+                "/v1/datasets",
+                params=params,
+                content=file,
+                headers={
+                    "Content-Type": "text/csv",
+                    # Told beforehand, so that a file that is too large is refused at once.
+                    "Content-Length": str(path.stat().st_size),
+                },
+                timeout=UPLOAD_SECONDS,
+            )
+
+    def submit(self, dataset: str, **spec: Any) -> Json:
+        """Queue a job; the fields of ``spec`` are those of the JobSpec."""
+        return self._call("POST", "/v1/jobs", json={"dataset": dataset, **spec})
+
+    def job(self, job: str) -> Json:
+        """One job."""
+        return self._call("GET", f"/v1/jobs/{job}")
+
+    def jobs(self) -> Iterator[Json]:
+        """Your jobs, newest first."""
+        cursor: str | None = None
+        while True:
+            page = self._call("GET", "/v1/jobs", params={"cursor": cursor} if cursor else {})
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def cancel(self, job: str) -> Json:
+        """End a job now."""
+        return self._call("POST", f"/v1/jobs/{job}/cancel")
+
+    def best(self, job: str) -> Json:
+        """The best configuration, and the best of every optimizer."""
+        return self._call("GET", f"/v1/jobs/{job}/best")
+
+    def report(self, job: str) -> Json:
+        """Everything the trials say."""
+        return self._call("GET", f"/v1/jobs/{job}/report")
+
+    def watch(self, job: str) -> Iterator[Json]:
+        """The job, again and again until it has ended."""
+        while True:
+            view = self.job(job)
+            yield view
+            if view["state"] not in {"queued", "running"}:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def healthy(self) -> bool:
+        """Whether the server answers."""
+        try:
+            return self._http.get("/healthz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _call(self, method: str, path: str, **request: Any) -> Json:
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise FalllineError(
+                f"No server answers at {self._http.base_url} ({error}). "
+                "Start one with `fallline serve`."
+            ) from error
+        if answer.is_success:
+            found: Json = answer.json()
+            return found
+        problem: Json = {}
+        if answer.headers.get("content-type", "").startswith("application/problem+json"):
+            problem = answer.json()
+        raise FalllineError(problem.get("detail", f"HTTP {answer.status_code}"), problem)

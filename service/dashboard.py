@@ -1,0 +1,117 @@
+"""optuna-dashboard behind our login, read-only.
+
+It has absolute addresses and no login, and it can write. So it gets its addresses unchanged,
+only for administrators (it knows no owners), only GET and HEAD, and a database handle that
+refuses to write.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna_dashboard
+from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi_typing import Environ, StartResponse
+from optuna.storages import RDBStorage, get_storage
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthorized
+from service.tokens import Principal
+
+PREFIXES = ("/api/", "/static/", "/csv/", "/dashboard/")
+# Uploads, language models and schema changes are never offered.
+REFUSED = ("/api/artifacts", "/api/llm")
+# A study of 5,000 trials takes seconds to render: it must not take every thread.
+THREADS = 2
+
+
+def serves(path: str) -> bool:
+    """Whether an address is the dashboard's."""
+    return path == "/dashboard" or path.startswith(PREFIXES)
+
+
+class Dashboard:
+    """The dashboard as an ASGI application.
+
+    Args:
+        database: the SQLite file; its tables must exist.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._storage, self._pages = _build(database)
+        self._app: Any = WSGIMiddleware(self._serve, workers=THREADS)
+
+    def forget_deleted(self) -> None:
+        """Start afresh after a study was deleted.
+
+        SQLite gives the number of the last study out again, and the dashboard would show
+        the trials it remembers from the deleted one.
+        """
+        old = self._storage
+        self._storage, self._pages = _build(self._database)
+        old.engine.dispose()
+
+    def close(self) -> None:
+        """Release the threads and the database."""
+        self._app.executor.shutdown()
+        self._storage.engine.dispose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, if it may be asked."""
+        _check(scope)
+        if "accept-encoding" not in Headers(scope=scope):
+            # It answers 500 to a client that sends none.
+            scope = {**scope, "headers": [*scope["headers"], (b"accept-encoding", b"")]}
+        await self._app(scope, receive, send)
+
+    def _serve(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self._pages(environ, start)
+        return answer
+
+
+class Dispatcher:
+    """Sends each request to the dashboard or to our own application, its path unchanged.
+
+    Args:
+        own: our application, which also gets the start and the end of the server.
+        dashboard: the dashboard.
+    """
+
+    def __init__(self, own: ASGIApp, dashboard: Dashboard) -> None:
+        self._own = own
+        self._dashboard = dashboard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        is_dashboard = scope["type"] == "http" and serves(scope["path"])
+        await (self._dashboard if is_dashboard else self._own)(scope, receive, send)
+
+
+def _check(scope: Scope) -> None:
+    principal = scope.get("state", {}).get("principal")
+    if not isinstance(principal, Principal):
+        raise Unauthorized("This needs a token.")
+    if not principal.may("admin"):
+        raise Forbidden("The dashboard shows every study, so it is for administrators.")
+    if scope["method"] not in {"GET", "HEAD"}:
+        raise MethodNotAllowed("The dashboard is read-only.", headers={"Allow": "GET, HEAD"})
+    if scope["path"].startswith(REFUSED):
+        raise NotFound("This part of the dashboard is not offered.")
+    if not scope["query_string"].isascii():
+        raise BadRequest("The query must be percent-encoded.")
+
+
+def _build(database: Path) -> tuple[RDBStorage, Any]:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(database, timeout=60, check_same_thread=False)
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        return connection
+
+    storage = RDBStorage(
+        f"sqlite:///{database}", engine_kwargs={"creator": connect}, skip_table_creation=True
+    )
+    return storage, optuna_dashboard.wsgi(get_storage(storage))

@@ -1,0 +1,83 @@
+"""Datasets: an upload becomes a canonical table in the store and a row in the database."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import Connection, Row, insert, select
+
+from service.database import Database
+from service.errors import NotFound
+from service.ingest import read_csv, write_parquet
+from service.store import Store
+from service.tables import datasets
+from studies.data.schema import TableSchema, describe
+from studies.errors import unknown
+
+
+def add(
+    database: Database, store: Store, upload: Path, *, owner: str, name: str, target: str | None
+) -> str:
+    """Check an uploaded CSV file, keep it in canonical form, and return the dataset's id.
+
+    Raises:
+        DataError: the file is no table that can be learned from.
+        SpecError: there is no column of the target's name.
+    """
+    table = read_csv(upload)
+    schema = describe(table)
+    if target is not None and target not in table.column_names:
+        raise unknown("target", target, table.column_names)
+    with store.draft() as draft:
+        write_parquet(table, draft)
+        size = draft.stat().st_size
+        digest = store.put(draft)
+    dataset_id = str(uuid_utils.uuid7())
+    with database.write() as connection:
+        connection.execute(
+            insert(datasets).values(
+                id=dataset_id,
+                owner=owner,
+                name=name,
+                digest=digest,
+                rows=schema.rows,
+                columns=[column.model_dump(mode="json") for column in schema.columns],
+                bytes=size,
+                warnings=list(schema.warnings),
+                target=target,
+            )
+        )
+    return dataset_id
+
+
+def get(connection: Connection, owner: str, dataset_id: str) -> Row[Any]:
+    """The row of an owner's dataset.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    row = connection.execute(
+        select(datasets).where(datasets.c.id == dataset_id, datasets.c.owner == owner)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no dataset {dataset_id!r}.", field="dataset", value=dataset_id)
+    return row
+
+
+def page(
+    connection: Connection, owner: str, *, after: str | None, limit: int
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """An owner's datasets, newest first, and the cursor of the next page."""
+    statement = select(datasets).where(datasets.c.owner == owner).order_by(datasets.c.id.desc())
+    if after is not None:
+        statement = statement.where(datasets.c.id < after)
+    rows = connection.execute(statement.limit(limit + 1)).all()
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+
+def schema(row: Row[Any]) -> TableSchema:
+    """What the dataset holds."""
+    return TableSchema.model_validate(
+        {"rows": row.rows, "columns": row.columns, "warnings": row.warnings}
+    )

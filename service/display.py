@@ -1,0 +1,166 @@
+"""What the command line shows: plans, progress and answers."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from service.client import FalllineError, Json
+
+STATE_COLOURS = {
+    "completed": "green",
+    "running": "cyan",
+    "queued": "yellow",
+    "failed": "red",
+    "cancelled": "dim",
+}
+SHARES = {"accuracy", "r2"}  # metrics that read best as a percentage
+
+
+def plain(text: str) -> str:
+    """Text as it is, whatever brackets it holds."""
+    return escape(text)
+
+
+def label(text: str) -> str:
+    """A dataset name that the API takes, near to a file's name."""
+    return re.sub(r"^\W+|[^\w .-]", "", text)[:64] or "dataset"
+
+
+def describe(error: FalllineError) -> str:
+    """A refusal in one or more lines: what is wrong, then each field."""
+    fields = error.problem.get("errors", [])
+    lines = [f"  {each.get('field', '')}: {each['message']}" for each in fields]
+    return plain("\n".join([str(error), *lines]))
+
+
+def show_plan(console: Console, dataset: Json, job: Json) -> None:
+    """What was recognised and what is going to happen."""
+    spec = job["spec"]
+    console.print(
+        f"[bold]{plain(dataset['name'])}[/]: {dataset['rows']:,} rows, "
+        f"{len(dataset['columns'])} columns; {spec['task']} of [bold]{plain(spec['target'])}[/], "
+        f"judged by {spec['metric']}"
+    )
+    for field, why in job["inferred"].items():
+        console.print(f"  [dim]{plain(field)}: {plain(why)}[/]", highlight=False)
+    for warning in [*dataset["warnings"], *job["warnings"]]:
+        console.print(f"  [yellow]{plain(warning)}[/]", highlight=False)
+
+
+def follow(console: Console, views: Iterator[Json]) -> Json:
+    """A progress bar until the job has ended; returns its last state."""
+    columns = (
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TextColumn("trials  best [bold]{task.fields[best]}[/]  {task.fields[left]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("waiting", total=None, best="-", left="")
+        view: Json = {}
+        for view in views:
+            counts = view["counts"]
+            done = counts["completed"] + counts["diverged"] + counts["stopped"]
+            left = view["seconds_left"]
+            progress.update(
+                task,
+                description=view["state"],
+                total=counts["total"],
+                completed=done,
+                best=number(view["metric"], view["best_value"]),
+                left="" if left is None else f"{left:.0f} s left",
+            )
+    return view
+
+
+def show_answer(console: Console, job: Json, best: Json) -> None:
+    """The winner, and the best of every optimizer."""
+    counts = job["counts"]
+    metrics = "   ".join(
+        f"{name} [bold]{number(name, value)}[/]"
+        for name, value in best["metrics"].items()
+        if name != "loss"
+    )
+    config = best["config"]
+    lines = [
+        f"[bold green]{config['optimizer']['name']}[/]  {_settings(config['optimizer'])}",
+        f"[bold green]{config['schedule']['name']}[/] schedule  {_settings(config['schedule'])}",
+        f"batch [bold green]{config['batch']}[/]",
+        "",
+        f"{metrics}   [dim](validation, trial {best['trial']})[/]",
+    ]
+    console.print(Panel("\n".join(lines), title="Best configuration", expand=False))
+    console.print(_leaderboard(best))
+    ended = counts["completed"] + counts["diverged"] + counts["stopped"]
+    console.print(
+        f"{ended} trials in [bold]{job['seconds']:.1f} s[/] "
+        f"({counts['diverged']} diverged, {counts['stopped']} stopped)"
+    )
+
+
+def show_jobs(console: Console, jobs: list[Json]) -> None:
+    """A line a job."""
+    table = Table("job", "state", "trials", "metric", "best", "seconds", "created")
+    for job in jobs:
+        counts = job["counts"]
+        done = counts["completed"] + counts["diverged"] + counts["stopped"]
+        colour = STATE_COLOURS.get(job["state"], "white")
+        table.add_row(
+            job["id"],
+            f"[{colour}]{job['state']}[/]",
+            f"{done}/{counts['total']}",
+            job["metric"],
+            number(job["metric"], job["best_value"]),
+            f"{job['seconds']:.1f}",
+            job["created"][:19].replace("T", " "),
+        )
+    console.print(table)
+
+
+def number(metric: str, value: float | None) -> str:
+    """A metric's value as people write it."""
+    if value is None:
+        return "-"
+    return f"{value:.2%}" if metric in SHARES else f"{value:.4g}"
+
+
+def _leaderboard(best: Json) -> Table:
+    metric = best["metric"]
+    others = [name for name in best["metrics"] if name not in {metric, "loss"}]
+    table = Table(title="Best of every optimizer", box=SIMPLE_HEAD)
+    table.add_column("optimizer", no_wrap=True)
+    for name in (metric, *others, "rate"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("schedule", no_wrap=True)
+    for name in ("batch", "trials", "diverged"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for place, row in enumerate(best["optimizers"]):
+        leader, counts = row["best"], (str(row["trials"]), str(row["diverged"]))
+        style = "bold green" if place == 0 else None
+        if leader is None:
+            table.add_row(row["optimizer"], *["-"] * (len(others) + 4), *counts, style="dim")
+            continue
+        config = leader["config"]
+        table.add_row(
+            row["optimizer"],
+            number(metric, leader["value"]),
+            *(number(name, leader["metrics"][name]) for name in others),
+            f"{config['optimizer']['learning_rate']:.2g}",
+            config["schedule"]["name"],
+            str(config["batch"]),
+            *counts,
+            style=style,
+        )
+    return table
+
+
+def _settings(part: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in part.items() if name != "name")

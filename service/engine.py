@@ -1,0 +1,111 @@
+"""The cluster that trains: Dask distributed, embedded in the server, loopback only, over TLS.
+
+Losing the engine loses time and nothing else: the database is the truth.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+import dask
+from distributed import Client, Event, Future, LocalCluster
+from distributed.security import Security
+
+from service.worker import Wave, train_wave
+from studies.wave import TrialResult
+
+POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
+
+_WORKER_ENVIRONMENT = {
+    # One process a core, one thread each: stacks are small enough that threads only cost.
+    "OMP_NUM_THREADS": 1,
+    "MKL_NUM_THREADS": 1,
+    "OPENBLAS_NUM_THREADS": 1,
+    # glibc would map and unmap large blocks at every step, which is up to 10 times slower.
+    "MALLOC_MMAP_THRESHOLD_": 2**32,
+    "MALLOC_TRIM_THRESHOLD_": 2**32,
+    "MALLOC_TOP_PAD_": 2**26,
+}
+
+_CONFIG = {
+    "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
+    # No HTTP beside our own, which has a login.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.scheduler.worker-ttl": "20s",
+    "distributed.scheduler.allowed-failures": 3,
+}
+
+
+Training = Future[list[TrialResult]]
+"""A wave under way."""
+
+
+class Abandoned(Exception):
+    """The wave is no longer wanted: its job was cancelled, or the server is stopping."""
+
+
+class Engine(AbstractContextManager["Engine"]):
+    """Workers that train waves.
+
+    Args:
+        workers: how many processes.
+
+    Attributes:
+        slots: how many waves can train at once.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.slots = workers
+        with dask.config.set(_CONFIG):
+            self._cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                protocol="tls://",
+                security=Security.temporary(),
+                dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                silence_logs=logging.ERROR,
+            )
+            self._client = Client(self._cluster)
+
+    def submit(self, wave: Wave) -> Training:
+        """Start training a wave; its result is `list[TrialResult]`."""
+        return self._client.submit(train_wave, wave, pure=False, retries=0)
+
+    def wait(self, future: Training, wanted: Callable[[], bool]) -> list[TrialResult]:
+        """The results of a wave.
+
+        Raises:
+            Abandoned: ``wanted`` said no before the wave ended.
+        """
+        while True:
+            try:
+                results: list[TrialResult] = future.result(timeout=POLL_SECONDS)
+            except TimeoutError:
+                if future.done():  # the wave itself timed out: that is its error
+                    raise
+                if not wanted():
+                    raise Abandoned from None
+            else:
+                return results
+
+    def stop(self, name: str) -> None:
+        """Let the waves that watch this name end at their next epoch."""
+        Event(name, client=self._client).set()
+
+    def close(self) -> None:
+        """End the workers."""
+        self._client.close()
+        self._cluster.close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()

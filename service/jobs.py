@@ -1,0 +1,272 @@
+"""Jobs: the queue and the one place where a job's state changes.
+
+The attempt number is the fencing token. Whoever runs a job holds the number it was claimed
+with, and every write names it: a result that comes late, from a server that was given up for
+dead, changes nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import uuid_utils
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, Row, insert, select, update
+
+from service import trials
+from service.errors import Conflict, NotFound
+from service.tables import jobs, now
+from studies.resolve import Resolved
+from studies.spec import MAXIMIZED, StudySpec
+
+JobState = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
+
+MOVES: dict[JobState, frozenset[JobState]] = {
+    "queued": frozenset({"running", "cancelled"}),
+    "running": frozenset({"queued", "paused", "completed", "failed", "cancelled"}),
+    "paused": frozenset({"queued", "cancelled"}),
+    "completed": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+"""From each state, where a job may go."""
+
+
+class Superseded(Exception):
+    """The job is no longer ours to write: it was cancelled, or claimed again."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this server has taken up.
+
+    Attributes:
+        id: the job.
+        attempt: the fencing token.
+        study_id: Optuna's study.
+        digest: the dataset's file.
+        spec: what to study.
+        seconds_spent: by earlier attempts.
+    """
+
+    id: str
+    attempt: int
+    study_id: int
+    dataset_id: str
+    spec: StudySpec
+    seconds_spent: float
+
+
+def sources(target: JobState) -> list[JobState]:
+    """The states from which a job may go to this one."""
+    return [state for state, targets in MOVES.items() if target in targets]
+
+
+def create(
+    connection: Connection,
+    *,
+    owner: str,
+    dataset_id: str,
+    request: dict[str, Any],
+    resolved: Resolved,
+) -> str:
+    """Queue a job, with an empty study, and return its id."""
+    job_id = str(uuid_utils.uuid7())
+    spec = resolved.spec
+    study_id = trials.create_study(
+        connection,
+        name=f"job-{job_id}",
+        maximize=spec.metric in MAXIMIZED,
+        user_attrs={"job": job_id, "dataset": dataset_id, "metric": spec.metric},
+    )
+    connection.execute(
+        insert(jobs).values(
+            id=job_id,
+            owner=owner,
+            dataset_id=dataset_id,
+            study_id=study_id,
+            state="queued",
+            request=request,
+            spec=spec.model_dump(mode="json"),
+            inferred=resolved.inferred,
+            warnings=list(resolved.warnings),
+        )
+    )
+    return job_id
+
+
+def get(connection: Connection, owner: str, job_id: str) -> Row[Any]:
+    """The row of an owner's job.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    row = connection.execute(
+        select(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no job {job_id!r}.", field="job", value=job_id)
+    return row
+
+
+def page(
+    connection: Connection,
+    owner: str,
+    *,
+    states: Collection[JobState] = (),
+    after: str | None = None,
+    limit: int,
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """An owner's jobs, newest first, and the cursor of the next page."""
+    statement = select(jobs).where(jobs.c.owner == owner).order_by(jobs.c.id.desc())
+    if states:
+        statement = statement.where(jobs.c.state.in_(states))
+    if after is not None:
+        statement = statement.where(jobs.c.id < after)
+    rows = connection.execute(statement.limit(limit + 1)).all()
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+
+def cancel(connection: Connection, owner: str, job_id: str) -> None:
+    """End a job now; trials under way are recorded as stopped.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: it has ended already.
+    """
+    row = get(connection, owner, job_id)
+    changed = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(sources("cancelled")))
+        .values(state="cancelled", finished=now())
+    )
+    if not changed.rowcount:
+        raise Conflict(
+            f"The job has ended: it is {row.state}.",
+            field="state",
+            value=row.state,
+            allowed=sources("cancelled"),
+        )
+    _stop_running(connection, job_id, row.study_id)
+
+
+def requeue_running(connection: Connection) -> int:
+    """At the start of a server: whatever was running goes on from its stored trials."""
+    changed = connection.execute(
+        update(jobs).where(jobs.c.state == "running").values(state="queued")
+    )
+    return changed.rowcount
+
+
+def claim(connection: Connection) -> Claim | None:
+    """Take up the job that has waited longest."""
+    oldest = (
+        select(jobs.c.id)
+        .where(jobs.c.state == "queued")
+        .order_by(jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)  # left out on SQLite, which has one writer
+        .scalar_subquery()
+    )
+    row = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == oldest)
+        .values(state="running", attempt=jobs.c.attempt + 1)
+        .returning(jobs)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.started is None:
+        connection.execute(update(jobs).where(jobs.c.id == row.id).values(started=now()))
+    return Claim(
+        id=row.id,
+        attempt=row.attempt,
+        study_id=row.study_id,
+        dataset_id=row.dataset_id,
+        spec=StudySpec.model_validate(row.spec),
+        seconds_spent=row.seconds,
+    )
+
+
+def is_current(connection: Connection, claimed: Claim) -> bool:
+    """Whether the job is still running under this claim."""
+    held = (jobs.c.id == claimed.id, jobs.c.attempt == claimed.attempt, jobs.c.state == "running")
+    return connection.execute(select(jobs.c.id).where(*held)).first() is not None
+
+
+def record_asked(connection: Connection, claimed: Claim, asked: Sequence[FrozenTrial]) -> None:
+    """Store trials that are about to run.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, trials_asked=jobs.c.trials_asked + len(asked))
+    trials.insert_running(connection, claimed.study_id, asked)
+
+
+def record_told(
+    connection: Connection, claimed: Claim, ended: Sequence[FrozenTrial], seconds: float
+) -> None:
+    """Store what came of a wave, and the job's progress with it.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    outcomes = [trial.user_attrs["outcome"] for trial in ended]
+    _write(
+        connection,
+        claimed,
+        seconds=seconds,
+        waves_done=jobs.c.waves_done + 1,
+        trials_completed=jobs.c.trials_completed + outcomes.count("completed"),
+        trials_diverged=jobs.c.trials_diverged + outcomes.count("diverged"),
+        trials_stopped=jobs.c.trials_stopped + outcomes.count("stopped"),
+    )
+    trials.finish(connection, claimed.study_id, ended)
+    completed = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+    if completed:
+        maximize = claimed.spec.metric in MAXIMIZED
+        pick = max if maximize else min
+        best = pick(completed, key=lambda trial: float(trial.values[0]))  # the first of equals
+        stored, value = jobs.c.best_value, best.values[0]
+        better = stored < value if maximize else stored > value
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id == claimed.id, stored.is_(None) | better)
+            .values(best_value=value, best_trial=best.number)
+        )
+
+
+def finish(
+    connection: Connection,
+    claimed: Claim,
+    state: Literal["completed", "failed"],
+    *,
+    seconds: float,
+    error: str | None = None,
+) -> None:
+    """End a job; trials still under way are recorded as stopped.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, state=state, seconds=seconds, error=error, finished=now())
+    _stop_running(connection, claimed.id, claimed.study_id)
+
+
+def _write(connection: Connection, claimed: Claim, **values: Any) -> None:
+    held = (jobs.c.id == claimed.id, jobs.c.attempt == claimed.attempt, jobs.c.state == "running")
+    if connection.execute(update(jobs).where(*held).values(**values)).rowcount != 1:
+        raise Superseded
+
+
+def _stop_running(connection: Connection, job_id: str, study_id: int) -> None:
+    stopped = trials.running(connection, study_id)
+    for trial in stopped:
+        trial.state = TrialState.FAIL
+        trial.datetime_complete = datetime.now()  # local and without a zone, as Optuna has it
+        trial.set_user_attr("outcome", "stopped")
+    trials.finish(connection, study_id, stopped)
+    counted = jobs.c.trials_stopped + len(stopped)
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(trials_stopped=counted))

@@ -1,0 +1,128 @@
+"""Who is asking: a bearer token from a program, a cookie from a browser.
+
+Every address needs a login unless it is listed as public, whatever answers there.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service import tokens
+from service.database import Database
+from service.errors import Forbidden, Unauthorized
+from service.tokens import Principal
+
+PUBLIC = frozenset({"/healthz", "/login"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+COOKIE_SECONDS = 30 * 24 * 3600
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class _Credential:
+    token: str
+    is_cookie: bool
+
+
+class LoginRequired:
+    """Refuses every request that does not say who is asking; notes who it is.
+
+    Args:
+        app: what needs a login.
+        database: where tokens are looked up.
+        cookie: name of the cookie.
+    """
+
+    def __init__(self, app: ASGIApp, database: Database, cookie: str) -> None:
+        self._app = app
+        self._database = database
+        self._cookie = cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, if it may be asked."""
+        if scope["type"] == "http" and scope["path"] not in PUBLIC:
+            scope["state"]["principal"] = await self._principal(HTTPConnection(scope))
+        await self._app(scope, receive, send)
+
+    async def _principal(self, request: HTTPConnection) -> Principal:
+        credential = _credential(request, self._cookie)
+        is_safe = request.scope["method"] in SAFE_METHODS
+        if credential.is_cookie and not is_safe:
+            _check_same_origin(request)
+        principal = await run_in_threadpool(_find, self._database, credential.token)
+        if not principal.may("read" if is_safe else "write"):
+            raise Forbidden("This token only allows reading.")
+        return principal
+
+
+def cookie_name(port: int) -> str:
+    """The cookie's name: browsers share cookies between the ports of a host."""
+    return f"fallline_{port}"
+
+
+def current_principal(request: Request) -> Principal:
+    """FastAPI dependency: who is asking.
+
+    Raises:
+        Unauthorized: nobody is logged in.
+    """
+    principal = getattr(request.state, "principal", None)
+    if not isinstance(principal, Principal):
+        raise Unauthorized("This needs a token.")
+    return principal
+
+
+CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+
+
+@router.get("/login")
+def log_in(request: Request, token: str = "") -> Response:
+    """Exchange a token for a cookie; the redirect takes it out of the address."""
+    services = request.app.state.services
+    _find(services.database, token)
+    answer = RedirectResponse("/dashboard", status_code=303)
+    answer.headers["Cache-Control"] = "no-store"
+    answer.set_cookie(
+        cookie_name(services.settings.port),
+        token,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+def _find(database: Database, token: str) -> Principal:
+    with database.read() as connection:
+        principal = tokens.find(connection, token)
+    if principal is None:
+        raise Unauthorized("The token is missing or not valid.")
+    return principal
+
+
+def _credential(request: HTTPConnection, cookie: str) -> _Credential:
+    header = request.headers.get("authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("The Authorization header must be `Bearer` and a token.")
+        return _Credential(token.strip(), is_cookie=False)
+    if cookie in request.cookies:
+        return _Credential(request.cookies[cookie], is_cookie=True)
+    raise Unauthorized("This needs a token, in the header `Authorization: Bearer TOKEN`.")
+
+
+def _check_same_origin(request: HTTPConnection) -> None:
+    """A browser sends the cookie by itself, so its user need not have meant this request."""
+    site = request.headers.get("sec-fetch-site")
+    own = f"{request.url.scheme}://{request.headers.get('host')}"
+    same = site == "same-origin" if site else request.headers.get("origin") == own
+    if not same:
+        raise Forbidden("A browser may change things only from Fallline's own pages.")

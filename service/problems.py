@@ -1,0 +1,266 @@
+"""Errors as HTTP answers: RFC 9457 problem+json, from every route and every middleware.
+
+TRANSLATIONS is the only place where another library's error becomes one of ours.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
+
+from optimizers.errors import OptimizerError
+from service.errors import (
+    BadRequest,
+    FieldProblem,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    OutOfSpace,
+    ServiceError,
+    Unauthorized,
+    Unavailable,
+)
+from service.login_page import LOGIN_PAGE
+from studies.errors import StudyError
+
+logger = logging.getLogger(__name__)
+
+VALUE_CHARACTERS = 100
+# For the OpenAPI document: every operation may answer so.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "description": "RFC 9457",
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "field": {"type": "string"},
+                        "value": {},
+                        "allowed": {},
+                        "errors": {"type": "array", "items": {"type": "object"}},
+                        "request_id": {"type": "string"},
+                    },
+                    "required": ["type", "title", "status", "detail", "request_id"],
+                }
+            }
+        },
+    }
+    for status, description in (
+        ("4XX", "The request cannot be granted"),
+        ("5XX", "The server cannot do it"),
+    )
+}
+# Where FastAPI says a parameter was found; the body's fields are named from the body itself.
+PLACES = {"body", "query", "path", "header", "cookie"}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of a FastAPI application with a problem."""
+    for kind in (ServiceError, Exception, *TRANSLATIONS):
+        app.add_exception_handler(kind, _handle)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return respond(request.scope, error)
+
+
+def respond(scope: Scope, error: Exception) -> Response:
+    """The answer to a request that ended in an error.
+
+    What is not an error of the user is logged with the request's id, which the answer also
+    carries; the answer itself tells nothing about our insides.
+    """
+    problem = translate(error)
+    request_id = str(scope.get("state", {}).get("request_id", ""))
+    if problem.status >= 500:
+        logger.error("request %s failed", request_id, exc_info=error)
+    if isinstance(problem, Unauthorized) and _is_page_view(scope):
+        policy = {"Content-Security-Policy": "default-src 'none'"}
+        return HTMLResponse(LOGIN_PAGE, problem.status, headers=problem.headers | policy)
+    # Escaped to ASCII: half a surrogate pair, which JSON allows, cannot be encoded otherwise.
+    return Response(
+        json.dumps(_body(problem, request_id), allow_nan=False),
+        status_code=problem.status,
+        headers=problem.headers,
+        media_type="application/problem+json",
+    )
+
+
+def translate(error: Exception) -> ServiceError:
+    """The error of ours that an error stands for."""
+    if isinstance(error, ServiceError):
+        return error
+    for kind in type(error).__mro__:
+        if kind in TRANSLATIONS:
+            return TRANSLATIONS[kind](error)
+    return ServiceError("Something went wrong on our side; the server's log has the details.")
+
+
+def _body(problem: ServiceError, request_id: str) -> dict[str, object]:
+    body: dict[str, object] = {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        **_field(problem),
+    }
+    if problem.errors:
+        body["errors"] = [_field(each) | {"message": each.message} for each in problem.errors]
+    return body | {"request_id": request_id}
+
+
+def _field(problem: ServiceError | FieldProblem) -> dict[str, object]:
+    parts: dict[str, object] = {}
+    if problem.field:
+        parts["field"] = problem.field
+    if problem.value is not None:
+        parts["value"] = shorten(problem.value)
+    if problem.allowed is not None:
+        parts["allowed"] = json.loads(json.dumps(problem.allowed, default=str))
+    return parts
+
+
+def shorten(value: object) -> object:
+    """What was received, as something JSON can hold that is not longer than is useful."""
+    try:
+        text = json.dumps(value, default=str, allow_nan=False, ensure_ascii=False)
+    except (ValueError, TypeError, RecursionError):  # not finite, odd keys, endless
+        return repr(value)[:VALUE_CHARACTERS]
+    if len(text) <= VALUE_CHARACTERS:
+        short: object = json.loads(text)
+        return short
+    text = value if isinstance(value, str) else text
+    return f"{text[: VALUE_CHARACTERS - 1]}…"
+
+
+def _is_page_view(scope: Scope) -> bool:
+    if scope["method"] not in {"GET", "HEAD"}:
+        return False
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def _input_error(error: StudyError | OptimizerError) -> ServiceError:
+    return Invalid(str(error), field=error.field, value=error.value, allowed=error.allowed)
+
+
+def _http_exception(error: HTTPException) -> ServiceError:
+    headers = dict(error.headers or {})
+    if error.status_code == MethodNotAllowed.status:
+        allowed = headers.get("Allow", "another method")
+        return MethodNotAllowed(f"This address answers to {allowed}.", headers=headers)
+    if error.status_code == Unauthorized.status:
+        return Unauthorized(error.detail)
+    if error.status_code == NotFound.status:
+        return NotFound("There is nothing at this address.")
+    for kind in ServiceError.__subclasses__():
+        if kind.status == error.status_code and kind is not Unavailable:
+            return kind(error.detail, headers=headers)
+    return BadRequest(error.detail) if error.status_code < 500 else ServiceError(error.detail)
+
+
+def _database_error(error: OperationalError) -> ServiceError:
+    text = str(error.orig)
+    if "locked" in text or "busy" in text:
+        return Unavailable("The database is busy. Nothing was changed; try again.")
+    if "full" in text:
+        return OutOfSpace("The disk of the server is full. Nothing was changed.")
+    return ServiceError("The database could not do this; the server's log has the details.")
+
+
+def _disconnect(_error: ClientDisconnect) -> ServiceError:
+    return BadRequest("The connection ended before the request had arrived.")
+
+
+def _no_connection(_error: PoolTimeout) -> ServiceError:
+    return Unavailable("The database is busy. Nothing was changed; try again.")
+
+
+def _rejected_request(error: RequestValidationError) -> ServiceError:
+    if any(each["type"] == "json_invalid" for each in error.errors()):
+        return BadRequest("The body is not valid JSON.")
+    problems = _merge(_field_problem(each, error.body) for each in error.errors())
+    first = problems[0]
+    more = f" ({len(problems) - 1} more in `errors`.)" if len(problems) > 1 else ""
+    where = f"{first.field}: " if first.field else ""
+    return Invalid(
+        f"{where}{first.message}.{more}",
+        field=first.field,
+        value=first.value,
+        allowed=first.allowed,
+        errors=problems,
+    )
+
+
+def _field_problem(error: Any, body: object) -> FieldProblem:
+    message = error["msg"].removeprefix("Value error, ")
+    allowed = message.removeprefix("Input should be ") if "should be" in message else None
+    missing = error["type"] == "missing"
+    return FieldProblem(
+        field=".".join(_path(error["loc"], body)),
+        message=message,
+        value=None if missing else error["input"],
+        allowed=allowed,
+    )
+
+
+def _path(location: tuple[str | int, ...], body: object) -> Iterable[str]:
+    place, *parts = location if location and location[0] in PLACES else ("", *location)
+    if place != "body":
+        return [str(part) for part in parts]
+    # Pydantic adds the names of the alternatives it tried. Only what the body holds, and
+    # the last part, which it may lack, are fields.
+    fields: list[str] = []
+    for index, part in enumerate(parts):
+        if _holds(body, part):
+            body = body[part]  # type: ignore[index]
+        elif index < len(parts) - 1 or not isinstance(body, dict):
+            continue
+        fields.append(str(part))
+    return fields
+
+
+def _holds(body: object, part: str | int) -> bool:
+    if isinstance(body, dict):
+        return part in body
+    return isinstance(body, list) and isinstance(part, int) and part < len(body)
+
+
+def _merge(problems: Iterable[FieldProblem]) -> list[FieldProblem]:
+    """One problem for each field: alternatives that all failed become one sentence."""
+    merged: dict[str, FieldProblem] = {}
+    for new in problems:
+        old = merged.get(new.field)
+        if old is None:
+            merged[new.field] = new
+        elif old.allowed and new.allowed:
+            allowed = f"{old.allowed}, or {new.allowed}"
+            merged[new.field] = FieldProblem(
+                new.field, f"Input should be {allowed}", old.value, allowed
+            )
+    return list(merged.values())
+
+
+TRANSLATIONS: dict[type[BaseException], Callable[[Any], ServiceError]] = {
+    ClientDisconnect: _disconnect,
+    HTTPException: _http_exception,
+    OperationalError: _database_error,
+    OptimizerError: _input_error,
+    PoolTimeout: _no_connection,
+    RequestValidationError: _rejected_request,
+    StudyError: _input_error,
+}

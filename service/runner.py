@@ -1,0 +1,155 @@
+"""The runner: takes queued jobs one after another and drives each one's study to its end.
+
+Every wave is stored in one transaction, so whatever happens to this process, the next one goes
+on from the stored trials and trains again exactly the waves that were under way.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from service import jobs, trials
+from service.database import Database
+from service.engine import Abandoned, Engine, Training
+from service.jobs import Claim, Superseded
+from service.store import Store
+from service.tables import datasets
+from service.worker import Wave
+from studies.run import Asked, run_study
+from studies.spec import StudySpec
+from studies.wave import TrialResult, WaveTrial
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 5.0  # how often an idle runner looks for jobs even if nobody woke it
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A submitted wave that gives up when its job is no longer ours."""
+
+    runner: "Runner"
+    claim: Claim
+    future: Training
+
+    def result(self) -> list[TrialResult]:
+        return self.runner.engine.wait(self.future, lambda: self.runner.holds(self.claim))
+
+
+class Runner:
+    """Runs jobs in a thread of its own.
+
+    Args:
+        database: where jobs and trials are.
+        store: where datasets are.
+        engine: what trains.
+    """
+
+    def __init__(self, database: Database, store: Store, engine: Engine) -> None:
+        self.engine = engine
+        self._database, self._store = database, store
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="runner")
+
+    def start(self) -> None:
+        """Go on with what an earlier server left, then with the queue."""
+        with self._database.write() as connection:
+            resumed = jobs.requeue_running(connection)
+        if resumed:
+            logger.info("going on with %d job(s) that were running", resumed)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Leave the job under way as it is stored, and end."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether results of this claim are still wanted."""
+        if self._stopping.is_set():
+            return False
+        with self._database.read() as connection:
+            return jobs.is_current(connection, claim)
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            with self._database.write() as connection:
+                claim = jobs.claim(connection)
+            if claim is None:
+                self._wake.wait(IDLE_SECONDS)
+            else:
+                self._run(claim)
+
+    def _run(self, claim: Claim) -> None:
+        began = time.monotonic() - claim.seconds_spent
+        try:
+            self._drive(claim, began)
+            with self._database.write() as connection:
+                found = trials.best(connection, claim.study_id) is not None
+                jobs.finish(
+                    connection,
+                    claim,
+                    "completed" if found else "failed",
+                    seconds=time.monotonic() - began,
+                    error=None
+                    if found
+                    else "No trial reached its last epoch: "
+                    "give more seconds, or lower the learning rates.",
+                )
+        except (Superseded, Abandoned):
+            self.engine.stop(_stop_name(claim))
+        except Exception as error:  # one job's failure must not end the others
+            logger.exception("job %s failed", claim.id)
+            self.engine.stop(_stop_name(claim))
+            self._fail(claim, time.monotonic() - began, error)
+
+    def _drive(self, claim: Claim, began: float) -> None:
+        """Run the study, storing every wave before it starts and when it has ended."""
+        with self._database.read() as connection:
+            known = trials.read(connection, claim.study_id)
+            digest = connection.execute(
+                select(datasets.c.digest).where(datasets.c.id == claim.dataset_id)
+            ).scalar_one()
+        dataset = self._store.path(digest)
+
+        def submit(
+            spec: StudySpec, wave_trials: list[WaveTrial], seconds_left: float | None
+        ) -> _Pending:
+            wave = Wave(dataset, spec, wave_trials, seconds_left, _stop_name(claim))
+            return _Pending(self, claim, self.engine.submit(wave))
+
+        for event in run_study(
+            claim.spec,
+            submit,
+            known=known,
+            seconds_spent=claim.seconds_spent,
+            in_flight=self.engine.slots,
+        ):
+            with self._database.write() as connection:
+                if isinstance(event, Asked):
+                    jobs.record_asked(connection, claim, event.trials)
+                else:
+                    seconds = time.monotonic() - began
+                    jobs.record_told(connection, claim, event.trials, seconds)
+
+    def _fail(self, claim: Claim, seconds: float, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"[:500]
+        try:
+            with self._database.write() as connection:
+                jobs.finish(connection, claim, "failed", seconds=seconds, error=text)
+        except Superseded:
+            logger.info("job %s had been cancelled", claim.id)
+
+
+def _stop_name(claim: Claim) -> str:
+    return f"stop-{claim.id}-{claim.attempt}"

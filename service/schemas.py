@@ -1,0 +1,162 @@
+"""What the API takes and gives, beside the reports that `studies` defines."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Row
+
+from service.jobs import JobState
+from studies.data.schema import Column
+from studies.report import OptimizerSummary, TrialView
+from studies.spec import MAXIMIZED, Metric, StudySpec
+
+Item = TypeVar("Item")
+
+
+class JobSpec(StudySpec):
+    """What to tune: a dataset and, where the defaults do not fit, how."""
+
+    dataset: str = Field(description="Id of an uploaded dataset.")
+
+
+class Page(BaseModel, Generic[Item]):
+    """Part of a list; ask for the rest with ``?cursor=`` and the value of ``next``."""
+
+    items: list[Item]
+    next: str | None
+
+
+class DatasetView(BaseModel):
+    """One dataset: what was recognised in it."""
+
+    id: str
+    name: str
+    rows: int
+    columns: list[Column]
+    target: str | None = Field(description="Column to predict, if it was named at upload.")
+    warnings: list[str]
+    bytes: int = Field(description="Size as it is stored.")
+    digest: str = Field(description="SHA-256 of the stored table.")
+    created: datetime
+
+
+class Counts(BaseModel):
+    """How many of a job's trials are where."""
+
+    total: int = Field(description="What the budget allows.")
+    running: int
+    completed: int
+    diverged: int
+    stopped: int
+
+
+class JobView(BaseModel):
+    """One job: what was asked for, and how far it is."""
+
+    id: str
+    dataset: str
+    state: JobState
+    metric: Metric
+    direction: Literal["minimize", "maximize"]
+    best_value: float | None
+    best_trial: int | None
+    counts: Counts
+    waves: int
+    seconds: float = Field(description="Spent so far, waiting in the queue left out.")
+    seconds_left: float | None = Field(description="An estimate, once a wave has ended.")
+    error: str | None
+    warnings: list[str]
+    inferred: dict[str, str] = Field(description="What was left open, and why it is as it is.")
+    spec: StudySpec = Field(description="The job's spec with nothing left open.")
+    study: str = Field(description="Name of the study in the dashboard and for optuna.load_study.")
+    dashboard: str = Field(description="Path of the study's page in the dashboard.")
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+
+
+class Best(BaseModel):
+    """The best configuration, and the best of every optimizer."""
+
+    job: str
+    value: float
+    metric: Metric
+    direction: Literal["minimize", "maximize"]
+    trial: int = Field(description="The number of the trial that reached it.")
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    optimizers: list[OptimizerSummary]
+
+
+class HyperparameterView(BaseModel):
+    """One hyperparameter of an optimizer or a schedule."""
+
+    name: str
+    default: float
+    meaning: str
+    allowed: str
+    searched: bool
+    low: float | None
+    high: float | None
+    scale: Literal["linear", "log", "log1m"]
+
+
+class CatalogueEntry(BaseModel):
+    """One optimizer or schedule."""
+
+    name: str
+    summary: str
+    formula: str
+    reference: str
+    hyperparameters: list[HyperparameterView]
+
+
+TrialPage = Page[TrialView]
+
+
+def dataset_view(row: Row[Any]) -> DatasetView:
+    """A dataset's row as users see it."""
+    return DatasetView.model_validate(row._mapping)
+
+
+def job_view(row: Row[Any]) -> JobView:
+    """A job's row as users see it."""
+    spec = StudySpec.model_validate(row.spec)
+    if spec.metric is None:
+        raise ValueError(f"job {row.id} has an open metric")
+    ended = row.trials_completed + row.trials_diverged + row.trials_stopped
+    counts = Counts(
+        total=spec.budget.trials,
+        running=row.trials_asked - ended,
+        completed=row.trials_completed,
+        diverged=row.trials_diverged,
+        stopped=row.trials_stopped,
+    )
+    left = None
+    if row.state == "running" and ended:
+        left = row.seconds / ended * (counts.total - ended)
+        if spec.budget.seconds is not None:
+            left = max(min(left, spec.budget.seconds - row.seconds), 0.0)
+    return JobView(
+        id=row.id,
+        dataset=row.dataset_id,
+        state=row.state,
+        metric=spec.metric,
+        direction="maximize" if spec.metric in MAXIMIZED else "minimize",
+        best_value=row.best_value,
+        best_trial=row.best_trial,
+        counts=counts,
+        waves=row.waves_done,
+        seconds=row.seconds,
+        seconds_left=left,
+        error=row.error,
+        warnings=row.warnings,
+        inferred=row.inferred,
+        spec=spec,
+        study=f"job-{row.id}",
+        dashboard=f"/dashboard/studies/{row.study_id}",
+        created=row.created,
+        started=row.started,
+        finished=row.finished,
+    )

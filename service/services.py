@@ -1,0 +1,74 @@
+"""What the routes work with: opened once, before the server listens, and closed after."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from pydantic import SecretStr
+
+from service import private_files, tokens
+from service.dashboard import Dashboard
+from service.database import Database
+from service.engine import Engine
+from service.runner import Runner
+from service.settings import Settings
+from service.store import Store
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that lives as long as the server.
+
+    Attributes:
+        settings: how it was started.
+        database: the only way to the tables.
+        store: the bytes of datasets.
+        dashboard: optuna-dashboard.
+        runner: what takes jobs from the queue.
+        token: the local administrator's token.
+    """
+
+    settings: Settings
+    database: Database
+    store: Store
+    dashboard: Dashboard
+    runner: Runner
+    token: SecretStr
+
+
+@contextmanager
+def open_services(settings: Settings) -> Iterator[Services]:
+    """Open everything a server needs.
+
+    Args:
+        settings: where it all is.
+
+    Yields:
+        The services, closed at the end.
+
+    Raises:
+        StartupError: something cannot be opened; the text is one line for the terminal.
+    """
+    with Database(settings.database_url, synchronous=settings.synchronous) as database:
+        # Only now: the database's lock says that no other server uses this home.
+        private_files.make_folder(settings.home)
+        token = tokens.ensure_local(database, settings.token_file, settings.token)
+        store = Store(settings.blob_folder)
+        with Engine(settings.workers) as engine, closing(Dashboard(database.path)) as dashboard:
+            runner = Runner(database, store, engine)
+            runner.start()
+            try:
+                yield Services(settings, database, store, dashboard, runner, token)
+            finally:
+                runner.stop()
+
+
+def current_services(request: Request) -> Services:
+    """FastAPI dependency: the services of this server."""
+    services: Services = request.app.state.services
+    return services
+
+
+CurrentServices = Annotated[Services, Depends(current_services)]

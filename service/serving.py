@@ -1,0 +1,50 @@
+"""Start a server in this process: open everything, say where it is, answer until told to stop."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from rich.console import Console
+
+from service.app import create_app, server
+from service.services import open_services
+from service.settings import Settings
+
+
+def serve(settings: Settings, console: Console) -> None:
+    """Answer until interrupted."""
+    first_start = not settings.token_file.exists() and settings.token is None
+    with open_services(settings) as services:
+        console.print(f"Fallline at [bold]{settings.local_url}[/]", highlight=False)
+        if first_start:
+            token = services.token.get_secret_value()
+            console.print(f"Token (shown once): {token}", highlight=False, soft_wrap=True)
+            console.print(
+                f"Log in: {settings.local_url}/login?token={token}", highlight=False, soft_wrap=True
+            )
+        else:
+            console.print(f"The token is in {settings.token_file}", highlight=False, soft_wrap=True)
+        server(create_app(services), settings).run()
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    """A server in a thread of its own; yields its token when it answers."""
+    with open_services(settings) as services:
+        running = server(create_app(services), settings)
+        thread = threading.Thread(target=running.run, name="server")
+        thread.start()
+        try:
+            _await_start(running, thread)
+            yield services.token.get_secret_value()
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+def _await_start(running: uvicorn.Server, thread: threading.Thread) -> None:
+    while not running.started:
+        thread.join(0.01)
+        if not thread.is_alive():
+            raise RuntimeError("the server ended before it had started; see its log")

@@ -1,0 +1,201 @@
+"""Every setting of the server, typed, in one place.
+
+Each is read from the environment variable named FALLLINE_ and the field.
+"""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_data_dir
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from service.errors import SettingsError
+
+PREFIX = "FALLLINE_"
+GIBIBYTE = 1024**3
+
+
+def _default_home() -> Path:
+    return Path(user_data_dir("fallline", appauthor=False))
+
+
+def _default_workers() -> int:
+    return os.cpu_count() or 1
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Settings(BaseSettings):
+    """The settings of one server."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        # A refused database address may hold a password, a refused token is one.
+        hide_input_in_errors=True,
+    )
+
+    home: Path = Field(
+        default_factory=_default_home,
+        description="Folder for the database, uploads and token file; "
+        "left out, the user's data folder.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8642, ge=1, le=65_535, description="Port to listen on.")
+    token: SecretStr | None = Field(
+        default=None,
+        description="The administrator's token, 16 characters or more; "
+        "left out, one is made and kept in the file `token` in the home folder.",
+    )
+    database: str | None = Field(
+        default=None,
+        description="Address of the database, `sqlite:///PATH`; "
+        "left out, `fallline.db` in the home folder.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("localhost", "127.0.0.1", "[::1]"),
+        min_length=1,
+        description="Host names under which the server may be called, separated by commas. "
+        "Must be given to listen on anything but loopback.",
+    )
+    max_upload_bytes: int = Field(
+        default=GIBIBYTE, ge=1, description="Largest dataset accepted, in bytes."
+    )
+    workers: int = Field(
+        default_factory=_default_workers,
+        ge=1,
+        le=1024,
+        description="Processes that train; left out, one for each CPU core.",
+    )
+    synchronous: Literal["normal", "full"] = Field(
+        default="normal",
+        description="What a power cut may cost: `normal` the last commits, `full` nothing "
+        "(slower). Neither can corrupt the database.",
+    )
+    upload_timeout_seconds: float = Field(
+        default=600.0, gt=0.0, description="Time within which an upload must have arrived."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe message that is logged."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _home_is_absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(",") if name.strip()]
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            # A wildcard would let a name that someone else controls point at this server.
+            if "*" in name or "/" in name or not name:
+                raise ValueError(f"must hold exact host names without address parts; got {name!r}")
+        return tuple(name.lower() for name in value)
+
+    @field_validator("token")
+    @classmethod
+    def _token_fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            text = value.get_secret_value()
+            if (
+                len(text) < 16
+                or not text.isascii()
+                or not text.isprintable()
+                or set(text) & {*' ;,"'}
+            ):
+                raise ValueError(
+                    "must be 16 or more visible ASCII characters "
+                    "other than spaces, commas, semicolons and quotes"
+                )
+        return value
+
+    @field_validator("database")
+    @classmethod
+    def _database_is_a_sqlite_file(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("must be an address such as sqlite:////var/lib/fallline.db") from None
+        shown = url.render_as_string(hide_password=True)
+        if url.drivername != "sqlite" or url.database in {None, "", ":memory:"} or url.query:
+            raise ValueError(
+                f"must be a SQLite file, such as sqlite:////var/lib/fallline.db; got {shown!r}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _open_to_others_only_on_purpose(self) -> "Settings":
+        if not _is_loopback(self.host) and "allowed_hosts" not in self.model_fields_set:
+            raise ValueError(
+                f"{PREFIX}ALLOWED_HOSTS must name the hosts of this server "
+                f"to listen on {self.host!r}, which is not a loopback address"
+            )
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The address of the database, whether given or not."""
+        return self.database or f"sqlite:///{self.home / 'fallline.db'}"
+
+    @property
+    def local_url(self) -> str:
+        """The server's address for programs on this machine."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def token_file(self) -> Path:
+        """Where the local administrator's token is kept."""
+        return self.home / "token"
+
+    @property
+    def blob_folder(self) -> Path:
+        """Where the bytes of datasets are kept."""
+        return self.home / "blobs"
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings from the environment.
+
+    Args:
+        **given: settings that override the environment, such as those of the command line.
+
+    Returns:
+        The settings.
+
+    Raises:
+        SettingsError: a value is not accepted; the text names its variable.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_line(each) for each in error.errors())) from None
+
+
+def _line(error: Any) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(message)
+    return f"{PREFIX}{str(error['loc'][0]).upper()}: {message}"

@@ -1,0 +1,129 @@
+"""Our tables. Trials are not here: they live in Optuna's own tables, in the same database."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+# Unnamed constraints cannot be altered by a later migration.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time: aware UTC in Python, naive UTC in the database, as Optuna stores its own.
+
+    Neither SQLite nor PostgreSQL's plain timestamp keeps a zone, so both hold the same thing.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,
+    ) -> datetime | None:
+        """Turn an aware time into a naive one in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time needs its zone; got {value!r}")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,
+    ) -> datetime | None:
+        """Say that what is stored is UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, default=0, server_default="0")
+
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("columns", JSON, nullable=False),  # a description of each column
+    Column("bytes", BigInteger, nullable=False),
+    Column("warnings", JSON, nullable=False),
+    Column("target", String(255), nullable=True),  # the column to predict, if it was told
+    Column("created", Moment, nullable=False, default=now),
+    Index(None, "owner", "created"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),  # UUIDv7: sorts by time, cannot be guessed
+    Column("owner", String(64), nullable=False),
+    Column("dataset_id", String(36), ForeignKey("datasets.id"), nullable=False, index=True),
+    Column("study_id", Integer, nullable=True),  # Optuna's; no key, its tables are not ours
+    Column("state", String(16), nullable=False),
+    _count("attempt"),  # the fencing token: results of an older attempt are refused
+    Column("request", JSON, nullable=False),  # as the user sent it
+    Column("spec", JSON, nullable=False),  # the same with nothing left open
+    Column("inferred", JSON, nullable=False),  # field -> why it has its value
+    Column("warnings", JSON, nullable=False),
+    _count("trials_asked"),
+    _count("trials_completed"),
+    _count("trials_diverged"),
+    _count("trials_stopped"),
+    Column("best_value", Float, nullable=True),
+    Column("best_trial", Integer, nullable=True),  # its number within the study
+    _count("waves_done"),
+    Column("seconds", Float, nullable=False, default=0.0, server_default="0"),
+    Column("error", Text, nullable=True),
+    Column("created", Moment, nullable=False, default=now),
+    Column("started", Moment, nullable=True),
+    Column("finished", Moment, nullable=True),
+    Index(None, "state", "created"),  # which job is next
+    Index(None, "owner", "created"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("owner", String(64), nullable=False, index=True),
+    Column("name", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256, never the token
+    Column("last4", String(4), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created", Moment, nullable=False, default=now),
+    Column("expires", Moment, nullable=True),
+    Column("revoked", Moment, nullable=True),
+)

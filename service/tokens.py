@@ -1,0 +1,151 @@
+"""Access tokens: who holds one may act for its owner.
+
+The database keeps the SHA-256 of a token. A token is 256 random bits, so nothing slower than
+a plain hash is needed to keep it from being guessed.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import uuid_utils
+from pydantic import SecretStr
+from sqlalchemy import Connection, insert, select, update
+
+from service import private_files
+from service.database import Database
+from service.tables import now, tokens
+
+Scope = Literal["read", "write", "admin"]
+
+PREFIX = "fall_"
+LOCAL_OWNER = "admin"
+LOCAL_NAME = "local"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is asking.
+
+    Attributes:
+        owner: whose datasets and jobs these are.
+        scopes: what the token allows; "admin" allows everything.
+    """
+
+    owner: str
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the token allows this."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+def create(
+    connection: Connection,
+    *,
+    owner: str,
+    name: str,
+    scopes: Iterable[Scope],
+    expires: datetime | None = None,
+) -> str:
+    """Make a token.
+
+    Args:
+        connection: an open transaction.
+        owner: for whom it acts.
+        name: a label, for the list of tokens.
+        scopes: what it allows.
+        expires: when it ends; None for never.
+
+    Returns:
+        The token. It is not kept and cannot be shown again.
+    """
+    token = f"{PREFIX}{secrets.token_urlsafe(32)}"
+    _insert(connection, token, owner=owner, name=name, scopes=scopes, expires=expires)
+    return token
+
+
+def find(connection: Connection, token: str) -> Principal | None:
+    """Who holds this token; None if it is unknown, expired or revoked."""
+    digest = _hash(token)
+    row = connection.execute(select(tokens).where(tokens.c.hash == digest)).one_or_none()
+    if row is None or not hmac.compare_digest(row.hash, digest) or row.revoked is not None:
+        return None
+    if row.expires is not None and row.expires <= now():
+        return None
+    return Principal(owner=row.owner, scopes=frozenset(row.scopes))
+
+
+def ensure_local(database: Database, path: Path, given: SecretStr | None) -> SecretStr:
+    """See that the administrator of this machine has a token.
+
+    The first start makes one and writes it to a private file, where the command line and
+    later starts find it. One that is given takes its place, and the one before it ends.
+
+    Args:
+        database: where its hash is kept.
+        path: the file.
+        given: the token from the settings.
+
+    Returns:
+        The token.
+    """
+    token = given.get_secret_value() if given else _read(path)
+    if token is None:
+        token = f"{PREFIX}{secrets.token_urlsafe(32)}"
+        private_files.write(path, token)
+    with database.write() as connection:
+        _make_only_local(connection, token)
+    return SecretStr(token)
+
+
+def _make_only_local(connection: Connection, token: str) -> None:
+    digest = _hash(token)
+    others = (tokens.c.name == LOCAL_NAME, tokens.c.owner == LOCAL_OWNER, tokens.c.hash != digest)
+    connection.execute(
+        update(tokens).where(*others, tokens.c.revoked.is_(None)).values(revoked=now())
+    )
+    again = connection.execute(
+        update(tokens).where(tokens.c.hash == digest).values(revoked=None, expires=None)
+    )
+    if again.rowcount == 0:
+        _insert(
+            connection, token, owner=LOCAL_OWNER, name=LOCAL_NAME, scopes=["admin"], expires=None
+        )
+
+
+def _insert(
+    connection: Connection,
+    token: str,
+    *,
+    owner: str,
+    name: str,
+    scopes: Iterable[Scope],
+    expires: datetime | None,
+) -> None:
+    connection.execute(
+        insert(tokens).values(
+            id=str(uuid_utils.uuid7()),
+            owner=owner,
+            name=name,
+            hash=_hash(token),
+            last4=token[-4:],
+            scopes=sorted(scopes),
+            expires=expires,
+        )
+    )
+
+
+def _read(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    return path.read_text(encoding="utf-8").strip() or None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

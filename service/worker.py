@@ -1,0 +1,74 @@
+"""What runs on a worker: one wave, from its description to its results.
+
+Nothing here may know the database; a worker sees a dataset's file and a description.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from distributed import Event
+
+from service.ingest import read_parquet
+from studies.data.prepare import Data, prepare
+from studies.data.schema import describe
+from studies.spec import StudySpec
+from studies.wave import TrialResult, WaveTrial, run_wave
+
+POLL_SECONDS = 0.5  # how often a wave asks whether it should stop
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Everything that a worker needs to train a wave.
+
+    Attributes:
+        dataset: the canonical Parquet file.
+        spec: the resolved spec.
+        trials: what to train.
+        seconds_left: of the job's budget; None if it has no limit.
+        stop: name of the event that ends the wave early.
+    """
+
+    dataset: Path
+    spec: StudySpec
+    trials: list[WaveTrial]
+    seconds_left: float | None
+    stop: str
+
+
+def train_wave(wave: Wave) -> list[TrialResult]:
+    """Train a wave on this worker."""
+    # Denormals, which decaying averages end in, are a hundred times slower than zeros.
+    torch.set_flush_denormal(True)
+    data = _prepared(wave.dataset, wave.spec.model_dump_json(include={"target", "task", "seed"}))
+    return run_wave(data, wave.spec, wave.trials, _keep_going(wave))
+
+
+@lru_cache(maxsize=4)
+def _prepared(dataset: Path, fields: str) -> Data:
+    """The dataset cut and encoded as these fields of a spec ask."""
+    table = read_parquet(dataset)
+    return prepare(table, describe(table), StudySpec.model_validate_json(fields))
+
+
+def _keep_going(wave: Wave) -> Callable[[], bool]:
+    began = time.monotonic()
+    deadline = float("inf") if wave.seconds_left is None else began + wave.seconds_left
+    stop = Event(wave.stop)
+    next_poll = began + POLL_SECONDS
+
+    def keep_going() -> bool:
+        nonlocal next_poll
+        now = time.monotonic()
+        if now >= deadline:
+            return False
+        if now < next_poll:
+            return True
+        next_poll = now + POLL_SECONDS
+        return not stop.is_set()
+
+    return keep_going

@@ -1,0 +1,1 @@
+"""From a typed table to the arrays that trials train on."""

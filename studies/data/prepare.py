@@ -1,0 +1,220 @@
+"""From a table to the arrays that trials train on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from studies.data.columns import labels, numbers, present
+from studies.data.schema import Column, TableSchema, explain_dropped, explain_left_out
+from studies.data.split import STRATIFIABLE, Split, split
+from studies.errors import DataError
+from studies.spec import StudySpec
+
+CATEGORIES = 50  # one-hot columns for one categorical column; rarer categories share the last
+NUMERIC = {"numeric", "boolean", "date"}
+REPEATED = 0.01  # share of held-out rows also found in training that is worth a warning
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows ready for training.
+
+    Attributes:
+        inputs: standardised and one-hot features, float32: (rows, features).
+        targets: int64 class numbers, or float32 standardised values: (rows,).
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.int64] | NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A table cut in three and encoded, with what is needed to read the results.
+
+    Attributes:
+        train: fits weights.
+        validation: scores trials.
+        test: scores the finalists; no trial sees it.
+        classes: class names by number; empty for regression.
+        target_mean: of the training targets; 0 for classification.
+        target_scale: their standard deviation; 1 for classification.
+        features: names of the columns of `inputs`.
+        warnings: what the user should know about the data, in sentences.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    classes: tuple[str, ...]
+    target_mean: float
+    target_scale: float
+    features: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
+    """Encode a table for a study; every statistic comes from the training rows alone.
+
+    Args:
+        table: what `schema` describes.
+        schema: of the whole table; it decides which columns are features.
+        spec: resolved, so it names the target and the task.
+
+    Raises:
+        DataError: a standardised value does not fit into float32.
+    """
+    if spec.target is None or spec.task is None:
+        raise ValueError("prepare needs a resolved spec; got one without target or task")
+    usable = present(table[spec.target])
+    if not usable.all():
+        table = table.filter(pa.array(usable))
+    others = [column for column in schema.columns if column.name != spec.target]
+    features = [column for column in others if column.left_out is None]
+    frame = _frame(table, features)
+
+    warnings = explain_left_out(others)
+    if dropped := int((~usable).sum()):
+        warnings.append(explain_dropped(spec.target, dropped))
+    classes: tuple[str, ...] = ()
+    mean, scale = 0.0, 1.0
+    targets: NDArray[np.int64] | NDArray[np.float32]
+    if spec.task == "classification":
+        classes, targets = labels(table[spec.target])
+        parts = split(len(frame), spec.seed, targets)
+        warnings += _rare_classes(classes, targets, parts)
+    else:
+        values = numbers(table[spec.target])
+        parts = split(len(frame), spec.seed)
+        mean, scale = _mean_and_scale(values[parts.train])
+        targets = _single_precision(((values - mean) / scale)[:, None], (spec.target,))[:, 0]
+    warnings += _repeated(frame, parts)
+
+    with np.errstate(invalid="ignore"):  # the mean of a column that is empty in training
+        encoder = _encoder(features).fit(frame.iloc[parts.train])
+    train, validation, test = (
+        Examples(inputs=_encode(encoder, frame.iloc[rows]), targets=targets[rows])
+        for rows in (parts.train, parts.validation, parts.test)
+    )
+    return Data(
+        train=train,
+        validation=validation,
+        test=test,
+        classes=classes,
+        target_mean=mean,
+        target_scale=scale,
+        features=_names(encoder),
+        warnings=tuple(warnings),
+    )
+
+
+def _frame(table: pa.Table, features: list[Column]) -> pd.DataFrame:
+    """The feature columns: numbers as float64 with NaN, categories as objects with None."""
+    return pd.DataFrame(
+        {
+            column.name: numbers(table[column.name])
+            if column.kind in NUMERIC
+            else pd.Series(table[column.name].to_pylist(), dtype=object)
+            for column in features
+        }
+    )
+
+
+def _encoder(features: list[Column]) -> ColumnTransformer:
+    numeric = make_pipeline(
+        # first, so that indicators stay 0 and 1: a rare one would be scaled to a huge input
+        StandardScaler(),
+        # a column that is empty in the training rows is kept, as zeros: what its other rows
+        # hold must not decide how many features there are
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+    )
+    categorical = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        max_categories=CATEGORIES,
+        sparse_output=False,
+        dtype=np.float32,
+        feature_name_combiner=_category_name,
+    )
+    return ColumnTransformer(
+        [
+            ("numeric", numeric, [column.name for column in features if column.kind in NUMERIC]),
+            (
+                "categorical",
+                categorical,
+                [column.name for column in features if column.kind not in NUMERIC],
+            ),
+        ],
+        sparse_threshold=0.0,
+    )
+
+
+def _category_name(column: str, category: str | None) -> str:
+    return f"{column}={'(missing)' if category is None else category}"
+
+
+def _encode(encoder: ColumnTransformer, frame: pd.DataFrame) -> NDArray[np.float32]:
+    return _single_precision(encoder.transform(frame), _names(encoder))
+
+
+def _single_precision(values: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.float32]:
+    """Columns as float32, refusing one that overflows: (rows, columns)."""
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(values, dtype=np.float32)
+    finite = np.isfinite(single).all(axis=0)  # (columns,)
+    if not finite.all():
+        name = names[int(finite.argmin())]
+        raise DataError(
+            f"column {name!r} holds values too far from the others to be standardised in single "
+            "precision. Remove those rows or the column.",
+            field="file",
+            value=name,
+            allowed="values within single precision once standardised",
+        )
+    return single
+
+
+def _names(encoder: ColumnTransformer) -> tuple[str, ...]:
+    # asked of each part: all together they would need prefixes to be unique
+    parts = [
+        encoder.named_transformers_[name]
+        for name, _, columns in encoder.transformers_
+        if len(columns)
+    ]
+    return tuple(str(name) for part in parts for name in part.get_feature_names_out())
+
+
+def _mean_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
+    # a target that is constant in the training rows has no scale to divide by
+    return float(values.mean()), float(values.std()) if np.ptp(values) else 1.0
+
+
+def _rare_classes(classes: tuple[str, ...], targets: NDArray[np.int64], parts: Split) -> list[str]:
+    counts = np.bincount(targets, minlength=len(classes))
+    trained = np.bincount(targets[parts.train], minlength=len(classes))
+    warnings = [
+        f"class {classes[i]!r} is too rare to be in training, validation and test; rows: {counts[i]}"
+        for i in np.flatnonzero(counts < STRATIFIABLE)
+    ]
+    absent = ", ".join(repr(classes[i]) for i in np.flatnonzero(trained == 0))
+    if absent:
+        warnings.append(f"no training row has the class {absent}: it cannot be learned")
+    return warnings
+
+
+def _repeated(frame: pd.DataFrame, parts: Split) -> list[str]:
+    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    held_out = np.concatenate([parts.validation, parts.test])
+    repeated = int(np.isin(hashes[held_out], hashes[parts.train]).sum())
+    if repeated <= REPEATED * len(held_out):
+        return []
+    return [
+        f"{repeated} of {len(held_out)} held-out rows have the same features as a training row; "
+        "if the file repeats rows, scores will look better than they are"
+    ]

@@ -1,0 +1,103 @@
+import socket
+
+import httpx
+import optuna
+import pytest
+
+from tests.service.conftest import Live
+from tests.service.test_problems import problem
+
+
+def add_study(live: Live, name: str, trials: int) -> int:
+    study = optuna.create_study(storage=live.services.database.url, study_name=name)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=trials)
+    return study._study_id
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("/dashboard", "text/html"),
+        ("/dashboard/studies/1", "text/html"),
+        ("/api/studies", "application/json"),
+        ("/api/meta", "application/json"),
+        ("/static/bundle.js", "text/javascript"),
+    ],
+)
+def test_its_pages_are_answered_on_its_own_addresses(
+    shared_live: Live, address: str, kind: str
+) -> None:
+    for method in ("GET", "HEAD"):
+        answer = shared_live.client.request(method, address)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+
+
+def test_its_files_need_no_accept_encoding(shared_live: Live) -> None:
+    with httpx.Client(headers=shared_live.client.headers) as client:
+        del client.headers["Accept-Encoding"]
+        address = shared_live.client.base_url.join("/static/bundle.js")
+        assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/dashboard", "/api/studies", "/api/studies/1", "/api/studies/1/rename",
+        "/api/studies/1/note", "/api/trials/1/tell", "/api/trials/1/user-attrs",
+        "/api/artifacts/1", "/api/llm/generate", "/csv/1", "/static/bundle.js",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_it_cannot_be_written_to(shared_live: Live, method: str, address: str) -> None:
+    answer = shared_live.client.request(method, address)
+    assert problem(answer)["status"] == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/artifacts/1/2", "/artifacts/1/2/3", "/api/artifacts/1", "/api/llm/query",
+        "/incompatible-rdb-schema", "/sql-profiler",
+    ],
+)  # fmt: skip
+def test_what_could_do_harm_is_not_there(shared_live: Live, address: str) -> None:
+    assert problem(shared_live.client.get(address))["status"] == 404
+
+
+def test_a_query_in_raw_bytes_is_refused(shared_live: Live) -> None:
+    request = (
+        "GET /api/studies?é HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Authorization: {shared_live.client.headers['Authorization']}\r\n\r\n"
+    )
+    address = ("127.0.0.1", shared_live.services.settings.port)
+    with socket.create_connection(address) as connection:
+        connection.sendall(request.encode())
+        assert connection.makefile("rb").readline().split()[1] == b"400"
+
+
+def test_it_shows_what_is_in_the_database(shared_live: Live) -> None:
+    number = add_study(shared_live, "irises", trials=3)
+    listed = shared_live.client.get("/api/studies").json()["study_summaries"]
+    assert "irises" in [study["study_name"] for study in listed]
+    detail = shared_live.client.get(f"/api/studies/{number}").json()
+    assert [trial["number"] for trial in detail["trials"]] == [0, 1, 2]
+    assert shared_live.client.get(f"/csv/{number}").text.count("COMPLETE") == 3
+
+
+def test_a_deleted_study_is_forgotten(shared_live: Live) -> None:
+    client, services = shared_live.client, shared_live.services
+    first = add_study(shared_live, "first", trials=3)
+    assert len(client.get(f"/api/studies/{first}").json()["trials"]) == 3
+    optuna.delete_study(storage=services.database.url, study_name="first")
+    services.dashboard.forget_deleted()
+    second = add_study(shared_live, "second", trials=1)
+    assert second == first  # SQLite gives the number out again
+    assert len(client.get(f"/api/studies/{second}").json()["trials"]) == 1
+
+
+def test_its_handle_refuses_to_write(shared_live: Live) -> None:
+    storage = shared_live.services.dashboard._storage
+    with pytest.raises(optuna.exceptions.StorageInternalError):
+        storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], "by the back door")

@@ -1,0 +1,90 @@
+import sqlite3
+from pathlib import Path
+
+import optuna
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from optuna.storages import RDBStorage
+
+from service.database import Database
+from service.errors import SchemaMismatch
+from service.schema import OPTUNA_REVISION, VERSION_TABLE, is_ours
+from service.tables import metadata
+
+
+def execute(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_describes(database: Database) -> None:
+    options = {
+        "version_table": VERSION_TABLE,
+        "include_name": is_ours,
+        "compare_server_default": True,
+    }
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_our_tables_and_optunas_have_no_name_in_common(database: Database, tmp_path: Path) -> None:
+    alone = tmp_path / "optuna.db"
+    storage = RDBStorage(f"sqlite:///{alone}")
+    storage.engine.dispose()
+    query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index')"
+    theirs = {row[0] for row in sqlite3.connect(alone).execute(query)}
+    both = {row[0] for row in sqlite3.connect(database.path).execute(query)}
+    assert theirs <= both
+    assert not theirs & (metadata.tables.keys() | {VERSION_TABLE})
+
+
+def test_optuna_works_in_the_same_file_and_after_a_restart(database: Database) -> None:
+    study = optuna.create_study(storage=database.url, study_name="beside")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    database.close()
+    again = Database(database.url)
+    try:
+        assert len(optuna.load_study(storage=again.url, study_name="beside").trials) == 2
+    finally:
+        again.close()
+
+
+def test_half_made_optuna_tables_are_completed(database: Database) -> None:
+    database.close()
+    for table in ("alembic_version", "version_info", "trial_heartbeats"):
+        execute(database.path, f"DROP TABLE {table}")
+    with Database(database.url), sqlite3.connect(database.path) as connection:
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        assert found == (OPTUNA_REVISION,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [
+        (f"UPDATE {VERSION_TABLE} SET version_num = '9999'", "a newer Fallline .*'9999'"),
+        ("UPDATE alembic_version SET version_num = 'v9.0.0.a'", "Optuna's schema 'v9.0.0.a'"),
+        (f"DROP TABLE {VERSION_TABLE}", "another program .*alembic_version, datasets, jobs"),
+    ],
+)
+def test_a_schema_of_another_version_is_refused_untouched(
+    database: Database, statement: str, text: str
+) -> None:
+    database.close()
+    execute(database.path, statement)
+    before = database.path.read_bytes()
+    with pytest.raises(SchemaMismatch, match=text):
+        Database(database.url)
+    assert database.path.read_bytes() == before
+
+
+def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    execute(path, "CREATE TABLE customers (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(SchemaMismatch, match=r"belongs to another program .*customers"):
+        Database(f"sqlite:///{path}")
+    assert path.read_bytes() == before
