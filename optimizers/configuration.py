@@ -47,9 +47,8 @@ class Configuration:
             "schedule_hyperparameters",
             complete(schedule.name, schedule.hyperparameters, self.schedule_hyperparameters),
         )
-        if self.batch not in ("full", "single") and not (
-            isinstance(self.batch, int) and self.batch >= 1
-        ):
+        number = isinstance(self.batch, int) and not isinstance(self.batch, bool)
+        if self.batch not in ("full", "single") and not (number and int(self.batch) >= 1):
             raise InvalidProblem("batch", self.batch, '"full", "single" or a number at least 1')
 
     def batch_size(self, rows: int) -> int:

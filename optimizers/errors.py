@@ -26,7 +26,7 @@ class UnknownName(OptimizerError):
 
     def __init__(self, field: str, value: str, allowed: Iterable[str]) -> None:
         names = sorted(allowed)
-        near = get_close_matches(value, names, n=3, cutoff=0.5)
+        near = get_close_matches(str(value), names, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
         super().__init__(field, value, names, hint)
 
@@ -37,3 +37,16 @@ class InvalidHyperparameter(OptimizerError):
 
 class InvalidProblem(OptimizerError):
     """Data, model or configurations that cannot be trained together."""
+
+
+def whole_number(field: str, value: object, least: int, below: int | None = None) -> int:
+    """The value, if it is a whole number (no boolean) at least ``least`` and under ``below``.
+
+    Raises:
+        InvalidProblem: it is not.
+    """
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if number and value >= least and (below is None or value < below):  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    top = "" if below is None else f" and below {below}"
+    raise InvalidProblem(field, value, f"a whole number at least {least}{top}")

@@ -1,6 +1,7 @@
 """One hyperparameter: its default, what it may be, and where it is worth searching."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,9 +55,11 @@ class Hyperparameter:
         Raises:
             InvalidHyperparameter: it is no number, or outside what is allowed.
         """
-        number = not isinstance(value, bool) and isinstance(value, int | float)
-        if number and self.minimum <= value <= self.maximum and value < self.below:  # type: ignore[operator]
-            return float(value)  # type: ignore[arg-type]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            with suppress(OverflowError):  # a whole number beyond every float
+                number = float(value)
+                if self.minimum <= number <= self.maximum and number < self.below:
+                    return number
         raise InvalidHyperparameter(f"{owner}.{self.name}", value, self.allowed)
 
 

@@ -7,12 +7,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from optimizers.errors import InvalidProblem
+
 Block = tuple[Tensor, Tensor]
 """Outputs (K, outputs, rows) and targets (rows,) of some rows."""
 
 
 class Objective(Protocol):
     """A task's training loss and metrics."""
+
+    def check(self, targets: Tensor, outputs: int) -> None:
+        """Whether a network with so many outputs can be judged by these targets.
+
+        Raises:
+            InvalidProblem: it cannot.
+        """
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of every trial: (K, outputs, batch) and (K, batch) -> (K,)."""
@@ -26,6 +35,14 @@ class Objective(Protocol):
 
 class CrossEntropy:
     """Classification: ``log_loss`` (natural logarithm) and ``accuracy``."""
+
+    def check(self, targets: Tensor, outputs: int) -> None:
+        """Targets must be numbers of classes, one output a class."""
+        if targets.dtype != torch.int64:
+            raise InvalidProblem("targets", targets.dtype, "torch.int64 class numbers")
+        for target in (int(targets.min()), int(targets.max())):
+            if not 0 <= target < outputs:
+                raise InvalidProblem("targets", target, f"class numbers from 0 to {outputs - 1}")
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy of every trial, (K,)."""
@@ -42,7 +59,8 @@ class CrossEntropy:
 
     def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
         """Mean cross-entropy and share of right answers, each (K,)."""
-        total, hits, rows = torch.zeros(1).double(), torch.zeros(1).double(), 0
+        total = hits = torch.zeros((), dtype=torch.float64)  # joins any device
+        rows = 0
         for outputs, targets in blocks:
             wanted = targets.expand(len(outputs), -1)
             total = total + F.cross_entropy(outputs, wanted, reduction="none").double().sum(1)
@@ -60,7 +78,16 @@ class SquaredError:
     """
 
     def __init__(self, scale: float = 1.0) -> None:
+        if not 0 < scale < float("inf"):
+            raise InvalidProblem("scale", scale, "a finite number above 0")
         self.scale = scale
+
+    def check(self, targets: Tensor, outputs: int) -> None:
+        """Targets must be floating, and the network must have one output."""
+        if not targets.is_floating_point():
+            raise InvalidProblem("targets", targets.dtype, "floating numbers")
+        if outputs != 1:
+            raise InvalidProblem("outputs", outputs, "1 for regression")
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean squared error of every trial, (K,)."""

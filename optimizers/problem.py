@@ -18,8 +18,11 @@ class Examples:
     """Inputs and targets, row by row.
 
     Attributes:
-        inputs: (rows, *features).
-        targets: (rows,): class numbers (int64) or values (floating).
+        inputs: (rows, *features), finite.
+        targets: (rows,): class numbers (int64) or values (floating, finite).
+
+    Raises:
+        InvalidProblem: other shapes, no rows, or numbers that are not finite.
     """
 
     inputs: Tensor
@@ -32,6 +35,13 @@ class Examples:
                 f"{len(self.inputs)} inputs and {len(self.targets)} targets",
                 "as many inputs as targets, at least one",
             )
+        if self.targets.ndim != 1:
+            raise InvalidProblem("targets", tuple(self.targets.shape), "one number a row")
+        for name, tensor in (("inputs", self.inputs), ("targets", self.targets)):
+            bad = ~torch.isfinite(tensor)
+            if bad.any():
+                row, value = int(bad.nonzero()[0, 0]), float(tensor[bad][0])
+                raise InvalidProblem(name, value, f"finite {tensor.dtype} numbers; see row {row}")
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -47,6 +57,13 @@ class Problem(Protocol):
 
     Nothing that a problem computes may depend on who else is in the stack.
     """
+
+    def check(self, examples: Examples) -> None:
+        """Whether it can be trained or judged on these examples.
+
+        Raises:
+            InvalidProblem: features or targets that do not fit the model.
+        """
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:

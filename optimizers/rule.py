@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
@@ -52,3 +53,11 @@ class Rule:
     state: tuple[str, ...]
     coefficients: Callable[[Tensor, Columns], Coefficients]
     update: Update
+
+
+def power(base: Tensor, exponent: Tensor) -> Tensor:
+    """``base ** exponent`` for bases at least 0, each entry the same bits in any table.
+
+    `torch.pow` rounds an entry by its place among the others; exp and log do not.
+    """
+    return torch.xlogy(exponent, base).exp()

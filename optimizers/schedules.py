@@ -13,6 +13,7 @@ from torch import Tensor
 
 from optimizers.errors import UnknownName
 from optimizers.hyperparameters import Hyperparameter
+from optimizers.rule import power
 
 Factor = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
 """``factor(progress, columns)``: progress (steps, k) in [0, 1]; columns (1, k) -> (steps, k)."""
@@ -59,11 +60,11 @@ def _linear(progress: Tensor, h: Mapping[str, Tensor]) -> Tensor:
 
 def _step(progress: Tensor, h: Mapping[str, Tensor]) -> Tensor:
     # The 1e-9 keeps a drop that falls exactly on a step from slipping to the next one.
-    return h["gamma"] ** torch.floor(progress * h["drops"].round().add(1) + 1e-9)
+    return power(h["gamma"], torch.floor(progress * h["drops"].round().add(1) + 1e-9))
 
 
 def _exponential(progress: Tensor, h: Mapping[str, Tensor]) -> Tensor:
-    return h["final"] ** progress
+    return power(h["final"], progress)
 
 
 def _cosine(progress: Tensor, h: Mapping[str, Tensor]) -> Tensor:
@@ -167,7 +168,7 @@ def factors(schedule: Schedule, steps: Tensor, total: int, columns: Mapping[str,
     """
     t = steps[:, None]
     h = {name: column[None, :] for name, column in columns.items()}
-    warm = torch.floor(h["warmup"] * total)
+    warm = torch.floor(h["warmup"] * total + 1e-9)  # 0.29 * 100 is 28.999...
     progress = ((t - warm) / (total - warm)).clamp(0, 1)
     rising = (t + 1) / warm.clamp(min=1)
     return torch.where(t < warm, rising, schedule.factor(progress, h))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from optimizers.configuration import Configuration
+from optimizers.errors import InvalidProblem
 from optimizers.problem import Examples, Problem
 from optimizers.registry import find_rule
 from optimizers.rule import Rule, State
@@ -62,6 +63,9 @@ class Stack:
         configurations: one a trial; their batch sizes must be equal.
         seeds: one a trial: initial weights, order of the batches and noise follow from it.
         epochs: length of the whole training; schedules span it.
+
+    Raises:
+        InvalidProblem: unequal batch sizes, or not one seed a trial.
     """
 
     def __init__(
@@ -74,7 +78,14 @@ class Stack:
         epochs: int,
     ) -> None:
         self.problem, self.training, self.validation = problem, training, validation
-        self.batch = configurations[0].batch_size(len(training))
+        sizes = sorted({one.batch_size(len(training)) for one in configurations})
+        if len(sizes) != 1 or len(seeds) != len(configurations):
+            raise InvalidProblem(
+                "stack",
+                f"batch sizes {sizes} and {len(seeds)} seeds",
+                f"{len(configurations)} trials with equal batch sizes, and a seed each",
+            )
+        self.batch = sizes[0]
         self.steps_an_epoch = -(-len(training) // self.batch)
         self.total_steps = epochs * self.steps_an_epoch
         self.outcomes = [Outcome() for _ in configurations]
@@ -111,15 +122,14 @@ class Stack:
 
     def epoch(self) -> None:
         """Train every remaining trial once over the data, judge it, let the diverged leave."""
-        losses = self._train_epoch()
+        losses, mean = self._train_epoch()
         metrics = self._evaluate()
-        bad = ~torch.isfinite(losses) | (losses > self._ceiling)
+        bad = ~torch.isfinite(losses) | (losses > self._ceiling[:, None])
         finite = torch.stack([torch.isfinite(values) for values in metrics.values()]).all(0)
-        mean = losses.mean(0)
         gone = ~finite | ~torch.isfinite(mean) | (mean > self._ceiling)
-        first_bad = torch.where(bad.any(0), bad.int().argmax(0), len(losses) - 1)
+        first_bad = torch.where(bad.any(1), bad.int().argmax(1), self.steps_an_epoch - 1)
         before = self._steps_done
-        self._steps_done += len(losses)
+        self._steps_done += self.steps_an_epoch
         columns = {name: values.tolist() for name, values in metrics.items()}
         for row, (trial, lost) in enumerate(zip(self._row, gone.tolist(), strict=True)):
             outcome = self.outcomes[trial]
@@ -132,8 +142,8 @@ class Stack:
         if gone.any():
             self._keep([row for row, lost in enumerate(gone.tolist()) if not lost])
 
-    def _train_epoch(self) -> Tensor:
-        """One pass over the training examples; every step's losses, (steps, K)."""
+    def _train_epoch(self) -> tuple[Tensor, Tensor]:
+        """One pass over the training examples: every step's losses, (K, steps), and their mean."""
         tables = [self._tables(part) for part in self._slices]
         losses = []
         for step, (inputs, targets, noise) in enumerate(self._batches()):
@@ -144,7 +154,9 @@ class Stack:
                 c = SimpleNamespace(**dict(zip(names, table[step].unbind(0), strict=True)))
                 part.rule.update(self._weights[part.rows], self._gradient[part.rows], part.state, c)
             losses.append(loss)
-        return torch.stack(losses)
+        # Trials first: a sum over the other dimension would depend on the number of trials.
+        table = torch.stack(losses, dim=1)
+        return table[: self.trials], table.mean(1)[: self.trials]
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
         """The epoch's batches: inputs (K, b, *features), targets (K, b), noise (K, *shape)."""
@@ -161,7 +173,7 @@ class Stack:
             ]
             # One stream is every trial's: a view for all of them, no copies.
             inputs, targets, *noise = (
-                part.expand(self.trials, *part.shape[1:]) if shared else part[self._stream]
+                part.expand(len(self._stream), *part.shape[1:]) if shared else part[self._stream]
                 for part in batch
             )
             yield inputs, targets, tuple(noise)
@@ -201,7 +213,8 @@ class Stack:
 
     def _evaluate(self) -> dict[str, Tensor]:
         with torch.no_grad():
-            return self.problem.evaluate(self._weights_by_name, self.validation)
+            metrics = self.problem.evaluate(self._weights_by_name, self.validation)
+        return {name: values[: self.trials] for name, values in metrics.items()}
 
     def _rows_by_rule(self) -> Iterator[tuple[Rule, slice]]:
         names = [self._configurations[trial].optimizer for trial in self._row]
@@ -210,7 +223,13 @@ class Stack:
             yield find_rule(name), slice(first, first + names.count(name))
 
     def _lay_out(self, weights: Tensor) -> None:
-        """Take (K, P) weights, and make the views by layer into them and their gradients."""
+        """Take (K, P) weights, and make the views by layer into them and their gradients.
+
+        A lone trial gets an idle row beside it, which no rule ever updates: products and sums
+        over a single row take other kernels, and round otherwise than in a stack.
+        """
+        if len(weights) == 1:
+            weights, self._stream = weights.repeat(2, 1), self._stream * 2
         self._weights = weights
         self._gradient = torch.zeros_like(weights)
         shapes = self.problem.shapes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from optimizers.configuration import Configuration
-from optimizers.errors import InvalidProblem
+from optimizers.errors import InvalidProblem, whole_number
 from optimizers.problem import Examples, Problem
 from optimizers.stack import Outcome, Stack
 
@@ -48,15 +48,22 @@ def train(
         One outcome a configuration, in their order; a shorter curve where it was ended early.
 
     Raises:
-        InvalidProblem: no configurations, no epochs, or not one seed a configuration.
+        InvalidProblem: no configurations, no epochs, not one seed a configuration, or examples
+            that do not fit the problem.
     """
     if not configurations:
         raise InvalidProblem("configurations", configurations, "at least one")
-    if epochs < 1:
-        raise InvalidProblem("epochs", epochs, "at least 1")
+    whole_number("epochs", epochs, least=1)
+    whole_number("stack_trials", stack_trials, least=1)
     each_seed = [seeds] * len(configurations) if isinstance(seeds, int) else list(seeds)
     if len(each_seed) != len(configurations):
         raise InvalidProblem("seeds", len(each_seed), f"{len(configurations)} numbers, one a trial")
+    for seed in each_seed:
+        whole_number("seeds", seed, least=0, below=2**32)
+    if not dtype.is_floating_point:
+        raise InvalidProblem("dtype", dtype, "a floating type")
+    for examples in (training, validation):
+        problem.check(examples)
     training = training.to(torch.device(device), dtype)
     validation = validation.to(torch.device(device), dtype)
 

@@ -1,6 +1,7 @@
 """The `fallline` command."""
 
 import json
+import signal
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,13 +26,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 def main() -> None:
     """Run the command; a foreseeable failure is one line and exit code 1."""
+    # Being asked to stop closes what is open, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except FalllineError as error:
-        errors.print(f"[red]{display.describe(error)}[/]", highlight=False)
+        errors.print(f"[red]{display.describe(error)}[/]", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
     except StartupError as error:
-        errors.print(f"[red]{display.plain(str(error))}[/]", highlight=False)
+        errors.print(f"[red]{display.plain(str(error))}[/]", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
 
@@ -46,11 +49,12 @@ def serve() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option(help="Exit when the answer is printed.")] = False,
+    trials: Annotated[int, typer.Option(help="Configurations to try.")] = 120,
 ) -> None:
     """Tune on scikit-learn's digits and show the answer."""
     from service.demo import run  # noqa: PLC0415 - torch: seconds nobody else pays
 
-    run(settings.load(), console, once=once)
+    run(settings.load(), console, once=once, trials=trials)
 
 
 @app.command()

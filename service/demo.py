@@ -15,10 +15,10 @@ from service.client import Client, FalllineError
 from service.serving import served
 from service.settings import Settings
 
-TRIALS, EPOCHS = 120, 20
+EPOCHS = 20
 
 
-def run(settings: Settings, console: Console, *, once: bool) -> None:
+def run(settings: Settings, console: Console, *, once: bool, trials: int) -> None:
     """Serve, tune on digits, print the answer; then go on serving unless ``once``."""
     port = settings.port if _is_free(settings.host, settings.port) else _free_port(settings.host)
     settings = settings.model_copy(
@@ -34,7 +34,7 @@ def run(settings: Settings, console: Console, *, once: bool) -> None:
             token = stack.enter_context(served(settings))
         console.print(f"Fallline at [bold]{settings.local_url}[/]", highlight=False)
         with Client(settings.local_url, token) as client:
-            _tune(client, console)
+            _tune(client, console, trials)
         login = f"{settings.local_url}/login?token={token}"
         console.print(f"\nDashboard (log in): {login}", highlight=False, soft_wrap=True)
         console.print(f"API: {settings.local_url}/v1/docs", highlight=False)
@@ -47,15 +47,16 @@ def run(settings: Settings, console: Console, *, once: bool) -> None:
                 console.print("Stopping")
 
 
-def _tune(client: Client, console: Console) -> None:
+def _tune(client: Client, console: Console, trials: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.csv"
         write_digits(path)
         dataset = client.upload(path, target="label")
     job = client.submit(
         dataset["id"],
+        metric="accuracy",
         space={"batch": ["full", "single", 32, 64]},
-        budget={"trials": TRIALS, "epochs": EPOCHS},
+        budget={"trials": trials, "epochs": EPOCHS},
     )
     display.show_plan(console, dataset, job)
     job = display.follow(console, client.watch(job["id"]))

@@ -135,7 +135,7 @@ def number(metric: str, value: float | None) -> str:
 def _leaderboard(best: Json) -> Table:
     metric = best["metric"]
     others = [name for name in best["metrics"] if name not in {metric, "loss"}]
-    table = Table(title="Best of every optimizer", box=SIMPLE_HEAD)
+    table = Table(title="Best of every optimizer", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("optimizer", no_wrap=True)
     for name in (metric, *others, "rate"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -23,8 +23,9 @@ _WORKER_ENVIRONMENT = {
     "MKL_NUM_THREADS": 1,
     "OPENBLAS_NUM_THREADS": 1,
     # glibc would map and unmap large blocks at every step, which is up to 10 times slower.
-    "MALLOC_MMAP_THRESHOLD_": 2**32,
-    "MALLOC_TRIM_THRESHOLD_": 2**32,
+    # These are the largest values it takes; a larger one is ignored without a word.
+    "MALLOC_MMAP_THRESHOLD_": 2**25,
+    "MALLOC_TRIM_THRESHOLD_": 2**31 - 1,
     "MALLOC_TOP_PAD_": 2**26,
 }
 
@@ -82,10 +83,12 @@ class Engine(AbstractContextManager["Engine"]):
             Abandoned: ``wanted`` said no before the wave ended.
         """
         while True:
+            # Asked before the wait: a wave can end just as a wait for it gives up.
+            ended = future.done()
             try:
-                results: list[TrialResult] = future.result(timeout=POLL_SECONDS)
+                results: list[TrialResult] = future.result(timeout=None if ended else POLL_SECONDS)
             except TimeoutError:
-                if future.done():  # the wave itself timed out: that is its error
+                if ended:  # the wave itself timed out: that is its error
                     raise
                 if not wanted():
                     raise Abandoned from None

@@ -209,6 +209,8 @@ def _rejected_request(error: RequestValidationError) -> ServiceError:
 def _field_problem(error: Any, body: object) -> FieldProblem:
     message = error["msg"].removeprefix("Value error, ")
     allowed = message.removeprefix("Input should be ") if "should be" in message else None
+    if error["type"] == "string_pattern_mismatch":
+        allowed = f"text that matches {error['ctx']['pattern']}"
     missing = error["type"] == "missing"
     return FieldProblem(
         field=".".join(_path(error["loc"], body)),

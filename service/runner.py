@@ -83,12 +83,16 @@ class Runner:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            with self._database.write() as connection:
-                claim = jobs.claim(connection)
-            if claim is None:
-                self._wake.wait(IDLE_SECONDS)
-            else:
-                self._run(claim)
+            try:
+                with self._database.write() as connection:
+                    jobs.requeue_running(connection)  # a job whose end could not be written
+                    claim = jobs.claim(connection)
+                if claim is not None:
+                    self._run(claim)
+                    continue
+            except Exception:  # a full disk, say, must not end the queue for good
+                logger.exception("the runner cannot write; trying again")
+            self._wake.wait(IDLE_SECONDS)
 
     def _run(self, claim: Claim) -> None:
         began = time.monotonic() - claim.seconds_spent

@@ -1,8 +1,9 @@
 """What the API takes and gives, beside the reports that `studies` defines."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
@@ -12,6 +13,11 @@ from studies.report import OptimizerSummary, TrialView
 from studies.spec import MAXIMIZED, Metric, StudySpec
 
 Item = TypeVar("Item")
+
+Cursor = Annotated[
+    str | None,
+    Query(pattern=r"^[0-9a-f-]{36}$", description="The `next` of the page before."),
+]
 
 
 class JobSpec(StudySpec):

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
+import optuna
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
@@ -51,6 +52,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
     Raises:
         StartupError: something cannot be opened; the text is one line for the terminal.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study it makes
     with Database(settings.database_url, synchronous=settings.synchronous) as database:
         # Only now: the database's lock says that no other server uses this home.
         private_files.make_folder(settings.home)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from rich.console import Console
@@ -25,7 +25,8 @@ def serve(settings: Settings, console: Console) -> None:
             )
         else:
             console.print(f"The token is in {settings.token_file}", highlight=False, soft_wrap=True)
-        server(create_app(services), settings).run()
+        with suppress(KeyboardInterrupt):  # uvicorn has stopped by then, and hands it on
+            server(create_app(services), settings).run()
 
 
 @contextmanager

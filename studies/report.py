@@ -138,6 +138,8 @@ def importance(spec: StudySpec, completed: Sequence[FrozenTrial]) -> dict[str, f
     study.add_trials(completed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # Early in a study most choices have few trials: that needs no telling.
+        warnings.filterwarnings("ignore", "Some regimes for parameter")
         return optuna.importance.get_param_importances(study)
 
 

@@ -11,7 +11,7 @@ TARGET_NAMES = ("target", "label", "class", "y")  # in order of preference
 FEWEST_ROWS = 20
 MOST_CLASSES = 1000
 BATCHES = (32, 128)
-SINGLE_STEPS = 50_000  # steps a trial may take, one row each, before "single" is too slow
+SINGLE_STEPS = 10_000  # steps a trial may take, one row each, before "single" is too slow
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ a wave is made anew from the study's seed and the number of the wave's first tri
 
 import warnings
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import optuna
@@ -34,7 +35,7 @@ class Search:
             direction="maximize" if spec.metric in MAXIMIZED else "minimize",
             pruner=optuna.pruners.NopPruner(),
         )
-        self._study.add_trials(trials)
+        self._study.add_trials([_without_curve(trial) for trial in trials])
         self.asked = len(trials)
 
     def ask(self, count: int) -> list[FrozenTrial]:
@@ -80,3 +81,10 @@ class Search:
                 constant_liar=True,
                 n_startup_trials=len(self._defaults) + RANDOM_STARTS,
             )
+
+
+def _without_curve(trial: FrozenTrial) -> FrozenTrial:
+    """As `tell` leaves a trial: samplers rank diverged trials by their curves if they see them."""
+    bare = copy(trial)
+    bare.intermediate_values = {}
+    return bare

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from optimizers.errors import UnknownName
+from optimizers.errors import InvalidProblem, UnknownName, whole_number
 from optimizers.objectives import Block, Objective
 from optimizers.problem import Examples, Weights
 
@@ -17,7 +17,8 @@ from optimizers.problem import Examples, Weights
 class Activation(NamedTuple):
     """A function of each hidden number, and its derivative's product with a slope.
 
-    ``backward(slope, before, after)`` gets the numbers before and after the function.
+    ``forward(before)`` may work in place where ``backward(slope, before, after)`` needs no
+    ``before``: fresh memory costs more than the arithmetic.
     """
 
     forward: Callable[[Tensor], Tensor]
@@ -26,10 +27,10 @@ class Activation(NamedTuple):
 
 ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(
-        torch.relu, lambda slope, _, after: torch.ops.aten.threshold_backward(slope, after, 0)
+        torch.relu_, lambda slope, _, after: torch.ops.aten.threshold_backward(slope, after, 0)
     ),
     "tanh": Activation(
-        torch.tanh, lambda slope, _, after: torch.ops.aten.tanh_backward(slope, after)
+        torch.tanh_, lambda slope, _, after: torch.ops.aten.tanh_backward(slope, after)
     ),
     "gelu": Activation(
         F.gelu, lambda slope, before, _: torch.ops.aten.gelu_backward(slope, before)
@@ -73,12 +74,27 @@ class MLP:
     ) -> None:
         if activation not in ACTIVATIONS:
             raise UnknownName("activation", activation, ACTIVATIONS)
+        if not 0 <= dropout < 1:
+            raise InvalidProblem("dropout", dropout, "a number at least 0 and below 1")
+        for field, width in (
+            ("inputs", inputs),
+            ("outputs", outputs),
+            *(("hidden", width) for width in hidden),
+        ):
+            whole_number(field, width, least=1)
         self.objective = objective
         self.hidden = tuple(hidden)
         self.activation = ACTIVATIONS[activation]
         self.dropout = dropout
         widths = (inputs, *hidden, outputs)
         self.layers = tuple(pairwise(widths))
+
+    def check(self, examples: Examples) -> None:
+        """Rows must have as many features as the first layer has inputs; targets must fit."""
+        shape, features = tuple(examples.inputs.shape), self.layers[0][0]
+        if shape[1:] != (features,):
+            raise InvalidProblem("inputs", shape, f"of shape (rows, {features})")
+        self.objective.check(examples.targets, self.layers[-1][1])
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -133,7 +149,8 @@ class MLP:
         losses, slope = self.objective.slope(outputs, targets)  # slope: (K, width, batch)
         for layer in reversed(range(len(self.layers))):
             x = passed[layer].entered
-            torch.bmm(slope, x.transpose(1, 2), out=out[f"{layer}.weight"])
+            # Not with out=: into a strided view, bmm would go trial by trial.
+            out[f"{layer}.weight"].copy_(torch.bmm(slope, x.transpose(1, 2)))
             torch.sum(slope, 2, out=out[f"{layer}.bias"])
             if layer:
                 slope = torch.bmm(weights[f"{layer}.weight"].transpose(1, 2), slope)

@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
-from optimizers.rule import Coefficients, Columns, Rule, State
+from optimizers.rule import Coefficients, Columns, Rule, State, power
 from optimizers.rules.common import decay, fixed, learning_rate
 
 
@@ -16,13 +17,13 @@ def _adagrad_coefficients(t: Tensor, h: Columns) -> Coefficients:
 def _adagrad(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     total = state["total"]
     total.addcmul_(gradient, gradient)
-    weights.sub_(gradient.mul_(c.rate).div_(total.sqrt().add_(c.epsilon)))
+    spread = total.sqrt().add_(c.epsilon)
+    weights.addcdiv_(gradient.mul_(c.rate), spread, value=-1)
 
 
 def _rmsprop_coefficients(t: Tensor, h: Columns) -> Coefficients:
     return {
         "rate": h["learning_rate"],
-        "alpha": h["alpha"],
         "new": 1 - h["alpha"],
         "epsilon": h["epsilon"],
     }
@@ -30,19 +31,20 @@ def _rmsprop_coefficients(t: Tensor, h: Columns) -> Coefficients:
 
 def _rmsprop(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     square = state["square"]
-    square.mul_(c.alpha).addcmul_(gradient * c.new, gradient)
-    weights.sub_(gradient.mul_(c.rate).div_(square.sqrt().add_(c.epsilon)))
+    spread = gradient * gradient
+    square.lerp_(spread, c.new)
+    torch.sqrt(square, out=spread).add_(c.epsilon)
+    weights.addcdiv_(gradient.mul_(c.rate), spread, value=-1)
 
 
 def _adam_coefficients(t: Tensor, h: Columns) -> Coefficients:
-    # Kingma & Ba, end of section 2: both corrections fold into one factor each.
+    # Kingma & Ba, end of section 2: m̂ / (√v̂ + ε) = root m / (√v + ε root) / (1 - β₁^t).
+    root = (1 - power(h["beta2"], t)).sqrt()
     return {
-        "rate": h["learning_rate"] / (1 - h["beta1"] ** t),
         "new": 1 - h["beta1"],
-        "beta2": h["beta2"],
         "new_square": 1 - h["beta2"],
-        "root": (1 - h["beta2"] ** t).sqrt(),
-        "epsilon": h["epsilon"],
+        "epsilon": h["epsilon"] * root,
+        "rate": h["learning_rate"] * root / (1 - power(h["beta1"], t)),
     }
 
 
@@ -54,9 +56,10 @@ def _adamw_coefficients(t: Tensor, h: Columns) -> Coefficients:
 def _adam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     mean, square = state["mean"], state["square"]
     mean.lerp_(gradient, c.new)
-    square.mul_(c.beta2).addcmul_(gradient * c.new_square, gradient)
-    spread = square.sqrt().div_(c.root).add_(c.epsilon)
-    weights.sub_((mean * c.rate).div_(spread))
+    square.lerp_(gradient.mul_(gradient), c.new_square)
+    # The gradient's memory serves from here on: fresh memory costs more than the arithmetic.
+    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
 
 
 def _adamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from service import datasets
 from service.errors import Invalid, Timeout, TooLarge, UnsupportedMedia
 from service.login import CurrentPrincipal
-from service.schemas import DatasetView, Page, dataset_view
+from service.schemas import Cursor, DatasetView, Page, dataset_view
 from service.services import CurrentServices, Services
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -59,7 +59,7 @@ async def upload(
 def listing(
     services: CurrentServices,
     principal: CurrentPrincipal,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[DatasetView]:
     """Your datasets, newest first."""
@@ -114,7 +114,7 @@ async def _receive(request: Request, draft: Path, limit: int) -> None:
             received += len(chunk)
             if received > limit:
                 raise _too_large(received, limit)
-            # A chunk is at most 64 KiB and goes to the page cache: no thread is worth it.
+            # A chunk is a few hundred KiB at most and goes to the page cache: no thread is worth it.
             file.write(chunk)
 
 

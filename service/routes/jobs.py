@@ -9,7 +9,7 @@ from service import datasets, jobs, trials
 from service.errors import Conflict, Invalid
 from service.jobs import JobState
 from service.login import CurrentPrincipal
-from service.schemas import Best, JobSpec, JobView, Page, TrialPage, job_view
+from service.schemas import Best, Cursor, JobSpec, JobView, Page, TrialPage, job_view
 from service.services import CurrentServices
 from studies.report import Report, leaders, summarise, view
 from studies.resolve import resolve
@@ -56,7 +56,7 @@ def listing(
     services: CurrentServices,
     principal: CurrentPrincipal,
     state: Annotated[list[JobState] | None, Query()] = None,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[JobView]:
     """Your jobs, newest first."""

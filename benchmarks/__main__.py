@@ -1,0 +1,7 @@
+"""Run every benchmark, one after another."""
+
+from benchmarks import storage, trials_per_second
+
+if __name__ == "__main__":
+    trials_per_second.main()
+    storage.main()

@@ -1,0 +1,161 @@
+"""The study as a user would write it today: Optuna, a plain `torch.optim` loop, two processes.
+
+Same data, same search space, same sampler, same number of epochs, evaluation after each of
+them, every epoch's value reported to Optuna's SQLite storage.
+"""
+
+import math
+import multiprocessing
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from torch import nn
+
+from optimizers.configuration import Configuration
+from studies.data.prepare import Data
+from studies.search import RANDOM_STARTS
+from studies.space import Space
+from studies.spec import StudySpec
+
+Optimizer = Callable[..., torch.optim.Optimizer]
+
+
+def run_optuna(data: Data, spec: StudySpec, folder: Path, processes: int = 2) -> float:
+    """Seconds for all of the spec's trials; importing and starting processes left out."""
+    storage = f"sqlite:///{folder / 'optuna.db'}"
+    # No trials are enqueued: two processes may pop the same one, and then both fail.
+    study = optuna.create_study(storage=storage, study_name="peer", direction="minimize")
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(processes + 1)
+    share = spec.budget.trials // processes
+    workers = [
+        context.Process(target=_work, args=(data, spec, storage, share, number, ready))
+        for number in range(processes)
+    ]
+    for worker in workers:
+        worker.start()
+    ready.wait()
+    began = time.perf_counter()
+    for worker in workers:
+        worker.join()
+    seconds = time.perf_counter() - began
+    done = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+    if len(done) < spec.budget.trials * 0.8 or any(worker.exitcode for worker in workers):
+        raise RuntimeError(f"the peer completed {len(done)} of {spec.budget.trials} trials")
+    return seconds
+
+
+def _work(data: Data, spec: StudySpec, storage: str, trials: int, number: int, ready: Any) -> None:
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = Space(spec)
+    sampler = optuna.samplers.TPESampler(
+        seed=number,
+        multivariate=False,
+        constant_liar=True,
+        n_startup_trials=len(space.defaults()) + RANDOM_STARTS,
+    )
+    study = optuna.load_study(study_name="peer", storage=storage, sampler=sampler)
+    tensors = [
+        torch.from_numpy(part)
+        for part in (
+            data.train.inputs,
+            data.train.targets,
+            data.validation.inputs,
+            data.validation.targets,
+        )
+    ]
+
+    def objective(trial: optuna.Trial) -> float:
+        configuration = space.suggest(trial)
+        return train_plainly(configuration, spec, tensors, len(data.classes), trial.report)
+
+    ready.wait()
+    study.optimize(objective, n_trials=trials)
+
+
+def train_plainly(
+    configuration: Configuration,
+    spec: StudySpec,
+    tensors: list[torch.Tensor],
+    classes: int,
+    report: Callable[[float, int], None],
+) -> float:
+    """One trial in plain PyTorch; the validation loss after the last epoch."""
+    inputs, targets, inputs_held_out, targets_held_out = tensors
+    torch.manual_seed(spec.seed)
+    model = _network(inputs.shape[1], classes, spec)
+    loss_function = nn.CrossEntropyLoss()
+    optimizer = _optimizer(configuration, model)
+    batch = configuration.batch_size(len(inputs))
+    total = spec.budget.epochs * -(-len(inputs) // batch)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(configuration, total))
+    value = math.inf
+    for epoch in range(1, spec.budget.epochs + 1):
+        model.train()
+        for rows in torch.split(torch.randperm(len(inputs)), batch):
+            optimizer.zero_grad()
+            loss = loss_function(model(inputs[rows]), targets[rows])
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        model.eval()
+        with torch.no_grad():
+            value = float(loss_function(model(inputs_held_out), targets_held_out))
+        if not math.isfinite(value):
+            raise optuna.TrialPruned
+        report(value, epoch)
+    return value
+
+
+def _network(features: int, classes: int, spec: StudySpec) -> nn.Sequential:
+    widths = [features, *spec.model.hidden]
+    layers: list[nn.Module] = []
+    for width_in, width_out in pairwise(widths):
+        layers += [nn.Linear(width_in, width_out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+
+
+def _optimizer(configuration: Configuration, model: nn.Module) -> torch.optim.Optimizer:
+    h = configuration.hyperparameters
+    optim, lr, epsilon = torch.optim, h["learning_rate"], h.get("epsilon", 1e-8)
+    betas = (h.get("beta1", 0.9), h.get("beta2", 0.999))
+    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
+        "sgd": lambda: optim.SGD(model.parameters(), lr=lr),
+        "momentum": lambda: optim.SGD(model.parameters(), lr=lr, momentum=h["momentum"]),
+        "nesterov": lambda: optim.SGD(
+            model.parameters(), lr=lr, momentum=h["momentum"], nesterov=True
+        ),
+        "adagrad": lambda: optim.Adagrad(model.parameters(), lr=lr, eps=epsilon),
+        "rmsprop": lambda: optim.RMSprop(model.parameters(), lr=lr, alpha=h["alpha"]),
+        "adam": lambda: optim.Adam(model.parameters(), lr=lr, betas=betas, eps=epsilon),
+        "adamw": lambda: optim.AdamW(
+            model.parameters(), lr=lr, betas=betas, eps=epsilon, weight_decay=h["weight_decay"]
+        ),
+    }
+    return makers[configuration.optimizer]()
+
+
+def _factor(configuration: Configuration, total: int) -> Callable[[int], float]:
+    h = configuration.schedule_hyperparameters
+    warm = math.floor(h["warmup"] * total)
+    shapes: dict[str, Callable[[float], float]] = {
+        "constant": lambda _: 1.0,
+        "linear": lambda p: 1 - (1 - h["final"]) * p,
+        "step": lambda p: h["gamma"] ** math.floor(p * (h["drops"] + 1)),
+        "exponential": lambda p: h["final"] ** p,
+        "cosine": lambda p: h["final"] + (1 - h["final"]) * (1 + math.cos(math.pi * p)) / 2,
+    }
+    shape = shapes[configuration.schedule]
+
+    def factor(step: int) -> float:
+        if step < warm:
+            return (step + 1) / warm
+        return shape(min((step - warm) / (total - warm), 1.0))
+
+    return factor

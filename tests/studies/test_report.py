@@ -1,0 +1,191 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from optimizers.configuration import Configuration
+from studies.report import importance, leaders, summarise, view
+from studies.search import Search
+from studies.space import Space
+from studies.spec import StudySpec
+from tests.studies.pretend import ended, resolved
+
+LOWEST = resolved(space={"optimizers": ["sgd", "adam", "momentum"]})
+HIGHEST = LOWEST.model_copy(update={"metric": "accuracy"})
+START = datetime(2026, 3, 1, 12)
+
+
+def trial(
+    number: int,
+    optimizer: str = "sgd",
+    value: float | None = None,
+    outcome: str = "completed",
+    rate: float = 0.01,
+) -> FrozenTrial:
+    space = Space(LOWEST)
+    configuration = Configuration(optimizer, {"learning_rate": rate}, batch=32)
+    params = space.params(configuration)
+    state = {
+        "completed": TrialState.COMPLETE,
+        "diverged": TrialState.PRUNED,
+        "stopped": TrialState.FAIL,
+        "running": TrialState.RUNNING,
+    }[outcome]
+    attributes: dict[str, Any] = {"outcome": outcome, "metrics": {"log_loss": 1.5}, "seconds": 0.25}
+    if outcome == "diverged":
+        attributes["diverged_at"] = 12
+    made = create_trial(
+        state=state,
+        value=value,
+        params=params,
+        distributions=space.distributions(params),
+        user_attrs={} if outcome == "running" else attributes,
+        intermediate_values={} if value is None else {1: 9.0, 2: value},
+    )
+    made.number = number
+    made.datetime_start = START
+    if state.is_finished():
+        made.datetime_complete = START + timedelta(seconds=number)
+    return made
+
+
+TRIALS = [
+    trial(0, "sgd", 0.7),
+    trial(1, "adam", 0.4),
+    trial(2, "sgd", outcome="diverged"),
+    trial(3, "sgd", 0.5),
+    trial(4, "adam", 0.4, rate=0.02),
+    trial(5, "momentum", outcome="stopped"),
+    trial(6, "adam", 0.9),
+    trial(7, "sgd", 0.3),
+    trial(8, "adam", outcome="running"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spec", "direction", "order", "best", "progress"),
+    [
+        (LOWEST, "minimize", {"sgd": 7, "adam": 1}, 7, [(0, 0.7), (1, 0.4), (7, 0.3)]),
+        (HIGHEST, "maximize", {"adam": 6, "sgd": 0}, 6, [(0, 0.7), (6, 0.9)]),
+    ],
+)
+def test_a_report_says_who_is_best_in_either_direction(
+    spec: StudySpec,
+    direction: str,
+    order: dict[str, int],
+    best: int,
+    progress: list[tuple[int, float]],
+) -> None:
+    assert leaders(spec, TRIALS) == order
+    assert list(leaders(spec, reversed(TRIALS))) == list(order)
+    report = summarise(spec, TRIALS)
+    assert (report.metric, report.direction) == (spec.metric, direction)
+    assert report.best == view(TRIALS[best], Space(spec))
+    assert report.progress == progress
+    assert [row.optimizer for row in report.optimizers] == [*order, "momentum"]
+    found = {row.optimizer: row.best.number for row in report.optimizers if row.best}
+    assert found == order
+    assert report.curves == {name: {1: 9.0, 2: TRIALS[n].values[0]} for name, n in order.items()}
+
+
+def test_a_report_counts_what_came_of_the_trials() -> None:
+    report = summarise(LOWEST, TRIALS)
+    assert report.trials == {"completed": 6, "diverged": 1, "stopped": 1, "running": 1}
+    rows = {row.optimizer: (row.trials, row.diverged, row.median) for row in report.optimizers}
+    assert rows == {"sgd": (4, 1, 0.5), "adam": (4, 0, 0.4), "momentum": (1, 0, None)}
+
+
+def test_of_equal_trials_the_first_is_best() -> None:
+    assert leaders(LOWEST, [trial(5, "adam", 0.1), trial(3, "adam", 0.1)]) == {"adam": 3}
+    report = summarise(LOWEST, [trial(0, "adam", 0.1), trial(1, "sgd", 0.1)])
+    assert [row.optimizer for row in report.optimizers] == ["adam", "sgd", "momentum"]
+    assert report.best is not None
+    assert report.best.number == 0
+    assert report.progress == [(0, 0.1)]
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        [],
+        [trial(0, outcome="running")],
+        [trial(0, outcome="diverged"), trial(1, "adam", outcome="stopped")],
+    ],
+)
+def test_without_a_completed_trial_there_is_no_best(trials: list[FrozenTrial]) -> None:
+    report = summarise(LOWEST, trials)
+    assert report.best is None
+    assert (report.progress, report.curves, report.importance) == ([], {}, {})
+    assert [row.optimizer for row in report.optimizers] == ["sgd", "adam", "momentum"]
+    assert all(row.best is None and row.median is None for row in report.optimizers)
+    assert sum(report.trials.values()) == sum(row.trials for row in report.optimizers)
+    assert leaders(LOWEST, trials) == {}
+
+
+def test_a_report_needs_a_metric() -> None:
+    with pytest.raises(ValueError, match="metric is open"):
+        summarise(StudySpec(), [])
+
+
+def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
+    space = Space(LOWEST)
+    shown = view(TRIALS[1], space)
+    assert shown.model_dump() == {
+        "number": 1,
+        "outcome": "completed",
+        "value": 0.4,
+        "config": {
+            "optimizer": {
+                "name": "adam", "learning_rate": 0.01, "beta1": 0.9, "beta2": 0.999,
+                "epsilon": 1e-8,
+            },
+            "schedule": {"name": "constant", "warmup": 0.0},
+            "batch": 32,
+        },
+        "metrics": {"log_loss": 1.5},
+        "seconds": 0.25,
+        "diverged_at": None,
+    }  # fmt: skip
+    diverged = view(TRIALS[2], space)
+    assert (diverged.outcome, diverged.value, diverged.diverged_at) == ("diverged", None, 12)
+    running = view(TRIALS[8], space)
+    assert (running.outcome, running.value, running.seconds) == ("running", None, None)
+    # A trial that another program ended says nothing of its outcome.
+    foreign = trial(0, outcome="stopped")
+    foreign.user_attrs.clear()
+    assert view(foreign, space).outcome == "stopped"
+
+
+@pytest.mark.parametrize("spec", [LOWEST, HIGHEST])
+def test_importance_is_shared_out_and_finds_what_matters(spec: StudySpec) -> None:
+    search = Search(spec.model_copy(update={"sampler": "random"}))
+    good, bad = (0.1, 0.9) if spec is LOWEST else (0.9, 0.1)
+    trials = [
+        ended(search.space, each, lambda c: good if c.optimizer == "adam" else bad)
+        for each in search.ask(60)
+    ]
+    found = importance(spec, trials)
+    assert next(iter(found)) == "optimizer"
+    assert found["optimizer"] > 0.5
+    assert sum(found.values()) == pytest.approx(1)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert found == summarise(spec, trials).importance
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        [],
+        [trial(0, value=0.5)],
+        [trial(n, value=0.5) for n in range(20)],
+    ],
+)
+def test_without_differences_nothing_is_important(trials: list[FrozenTrial]) -> None:
+    assert importance(LOWEST, trials) == {}
+
+
+def test_importance_of_a_few_trials_is_no_error() -> None:
+    for few in range(2, 7):
+        trials = [trial(n, ("sgd", "adam")[n % 2], 0.1 * n) for n in range(few)]
+        assert all(share >= 0 for share in importance(LOWEST, trials).values())

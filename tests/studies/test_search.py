@@ -1,0 +1,110 @@
+from collections import deque
+from statistics import median
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.search import Search
+from studies.space import Space
+from studies.spec import StudySpec
+from tests.studies.pretend import ended, resolved, score, told
+
+TRIALS, SIZE = 40, 8
+
+
+def play(spec: StudySpec, *, in_flight: int = 1, rebuilt: bool = False) -> list[FrozenTrial]:
+    """A study's trials, asked and told in order, by one search or by a new one every time."""
+    search, stored = Search(spec), list[FrozenTrial]()
+    waves: deque[list[FrozenTrial]] = deque()
+    while True:
+        while len(waves) < in_flight and len(stored) < TRIALS:
+            if rebuilt:
+                search = Search(spec, stored)
+            waves.append(search.ask(SIZE))
+            stored += waves[-1]
+        if not waves:
+            return stored
+        trials = [ended(search.space, trial) for trial in waves.popleft()]
+        search.tell(trials)
+        for trial in trials:
+            stored[trial.number] = trial
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+@pytest.mark.parametrize("in_flight", [1, 2, 3])
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_rebuilt_search_asks_what_an_unbroken_one_asks(
+    sampler: str, in_flight: int, metric: str
+) -> None:
+    spec = resolved(sampler=sampler, metric=metric, seed=3)
+    unbroken = told(play(spec, in_flight=in_flight))
+    assert told(play(spec, in_flight=in_flight, rebuilt=True)) == unbroken
+    assert TrialState.PRUNED in {state for _, state, *_ in unbroken}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_another_seed_asks_something_else_after_the_same_defaults(sampler: str) -> None:
+    first, second = (play(resolved(sampler=sampler, seed=seed)) for seed in (0, 1))
+    defaults = len(Space(resolved()).defaults())
+    same = [a.params == b.params for a, b in zip(first, second, strict=True)]
+    assert same == [True] * defaults + [False] * (TRIALS - defaults)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("size", [1, 5, 30])
+def test_defaults_are_asked_first_however_large_a_wave_is(sampler: str, size: int) -> None:
+    search = Search(resolved(sampler=sampler))
+    asked: list[FrozenTrial] = []
+    while len(asked) < 12:
+        asked += search.ask(size)
+    assert [trial.number for trial in asked] == list(range(len(asked)))
+    assert search.asked == len(asked)
+    assert {trial.state for trial in asked} == {TrialState.RUNNING}
+    defaults = search.space.defaults()
+    assert len(defaults) == 9
+    found = [search.space.configuration(trial.params) for trial in asked]
+    assert found[:9] == defaults
+    assert found[9] not in defaults
+
+
+def test_a_wave_holds_no_configuration_twice() -> None:
+    asked = Search(resolved()).ask(64)
+    assert len({str(trial.params) for trial in asked}) == 64
+
+
+def test_a_diverged_trial_is_told_as_pruned_without_a_value() -> None:
+    search = Search(resolved(space={"optimizers": ["sgd"], "batch": [32]}))
+    asked = search.ask(3)
+    search.tell([ended(search.space, asked[0], lambda _: None)])
+    assert (search.finished, search.best()) == (1, None)
+    search.tell([ended(search.space, asked[1], lambda _: 5.0)])
+    assert search.finished == 2
+    known = [ended(search.space, asked[0], lambda _: None), *asked[1:]]
+    assert Search(search.spec, known).finished == 1
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("log_loss", 1), ("accuracy", 2)])
+def test_the_best_is_the_lowest_or_the_highest_as_the_metric_asks(
+    metric: str, expected: int
+) -> None:
+    search = Search(resolved(metric=metric))
+    values = iter([0.5, 0.2, 0.9, 0.2, 0.9])
+    trials = [ended(search.space, trial, lambda _: next(values)) for trial in search.ask(5)]
+    search.tell(trials)
+    best = search.best()
+    assert best is not None
+    assert best.number == expected
+    again = Search(search.spec, trials).best()
+    assert again is not None
+    assert again.number == expected
+
+
+def test_tpe_learns_from_what_it_is_told() -> None:
+    def late(sampler: str) -> float:
+        space = {"optimizers": ["adam"], "schedules": ["constant"], "batch": [32]}
+        trials = play(resolved(sampler=sampler, space=space))[-16:]
+        return median(
+            score(Space(resolved(space=space)).configuration(t.params)) or 9 for t in trials
+        )
+
+    assert late("tpe") < 0.5 * late("random")
