@@ -114,8 +114,8 @@ def test_the_metric_follows_from_the_task(task: str, metric: str) -> None:
     ("rows", "epochs", "batch", "training"),
     [
         (20, 20, ["full", "single"], 12),
-        (50, 1562, ["full", 32, "single"], 32),
-        (50, 1563, ["full", 32], 32),
+        (50, 312, ["full", 32, "single"], 32),
+        (50, 313, ["full", 32], 32),
         (100, 20, ["full", 32, "single"], 64),
         (400, 20, ["full", 32, 128, "single"], 256),
     ],
