@@ -7,17 +7,15 @@ of kernels, however many layers and trials there are.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
 from optimizers.configuration import Configuration
 from optimizers.errors import InvalidProblem
+from optimizers.layout import Layout
 from optimizers.problem import Examples, Problem
-from optimizers.registry import find_rule
-from optimizers.rule import Rule, State
-from optimizers.schedules import factors, find_schedule
+from optimizers.slice import slices
 
 BLOW_UP = 100.0
 """An epoch's mean training loss above this multiple of the untrained loss counts as diverged."""
@@ -42,15 +40,6 @@ class Outcome:
     untrained: dict[str, float] = field(default_factory=dict)
     diverged_at: int | None = None
     seconds: float = 0.0
-
-
-@dataclass
-class _Slice:
-    """The contiguous rows of a stack that share a rule."""
-
-    rule: Rule
-    rows: slice
-    state: State
 
 
 class Stack:
@@ -103,11 +92,10 @@ class Stack:
         drawn = [problem.initial(torch.Generator().manual_seed(seed)) for seed in distinct]
         flat = torch.stack([torch.cat([w.flatten() for w in one.values()]) for one in drawn])
         flat = flat.to(self._device, self._dtype)
+        self._layout = Layout(problem.shapes)
         self._lay_out(flat[self._stream].contiguous())
-        self._slices = [
-            _Slice(rule, rows, {name: torch.zeros_like(self._weights[rows]) for name in rule.state})
-            for rule, rows in self._rows_by_rule()
-        ]
+        ordered = [configurations[trial] for trial in self._row]
+        self._slices = list(slices(ordered, self._weights, self._layout))
         untrained = self._evaluate()
         self._ceiling = untrained["loss"] * BLOW_UP  # (K,)
         for row, trial in enumerate(self._row):
@@ -144,15 +132,13 @@ class Stack:
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """One pass over the training examples: every step's losses, (K, steps), and their mean."""
-        tables = [self._tables(part) for part in self._slices]
+        for part in self._slices:
+            part.prepare(self._steps_done, self.steps_an_epoch, self.total_steps, self._weights)
         losses = []
-        for step, (inputs, targets, noise) in enumerate(self._batches()):
-            loss = self.problem.gradient(
-                self._weights_by_name, inputs, targets, noise, self._gradient_by_name
-            )
-            for part, (names, table) in zip(self._slices, tables, strict=True):
-                c = SimpleNamespace(**dict(zip(names, table[step].unbind(0), strict=True)))
-                part.rule.update(self._weights[part.rows], self._gradient[part.rows], part.state, c)
+        for step, batch in enumerate(self._batches()):
+            loss = self.problem.gradient(self._weights_by_name, *batch, self._gradient_by_name)
+            for part in self._slices:
+                part.update(step, self._weights, self._gradient)
             losses.append(loss)
         # Trials first: a sum over the other dimension would depend on the number of trials.
         table = torch.stack(losses, dim=1)
@@ -178,49 +164,16 @@ class Stack:
             )
             yield inputs, targets, tuple(noise)
 
-    def _tables(self, part: _Slice) -> tuple[list[str], Tensor]:
-        """Coefficients of a slice for every step of the coming epoch: (steps, names, k, 1)."""
-        trials = [self._configurations[trial] for trial in self._row[part.rows]]
-        steps = torch.arange(self.steps_an_epoch, dtype=torch.float64) + self._steps_done
-        h = {
-            name: torch.tensor(
-                [[trial.hyperparameters[name] for trial in trials]], dtype=torch.float64
-            )
-            for name in trials[0].hyperparameters
-        }
-        h["learning_rate"] = h["learning_rate"] * self._factors(trials, steps)
-        tables = part.rule.coefficients(steps[:, None] + 1, h)
-        shape = (self.steps_an_epoch, len(trials))
-        table = torch.stack([column.expand(shape) for column in tables.values()], dim=1)
-        return list(tables), table.to(self._device, self._dtype).unsqueeze(-1)
-
-    def _factors(self, trials: Sequence[Configuration], steps: Tensor) -> Tensor:
-        """What every trial's schedule multiplies its learning rate by: (steps, k)."""
-        table = torch.empty(len(steps), len(trials), dtype=torch.float64)
-        names = [trial.schedule for trial in trials]
-        for name in set(names):
-            schedule = find_schedule(name)
-            members = [column for column, other in enumerate(names) if other == name]
-            columns = {
-                h.name: torch.tensor(
-                    [trials[i].schedule_hyperparameters[h.name] for i in members],
-                    dtype=torch.float64,
-                )
-                for h in schedule.hyperparameters
-            }
-            table[:, members] = factors(schedule, steps, self.total_steps, columns)
-        return table
-
     def _evaluate(self) -> dict[str, Tensor]:
+        weights = self._weights_by_name
+        if any(part.averages for part in self._slices):
+            judged = self._weights.clone()
+            for part in self._slices:
+                part.move_to_evaluation_point(judged)
+            weights = self._layout.by_name(judged)
         with torch.no_grad():
-            metrics = self.problem.evaluate(self._weights_by_name, self.validation)
+            metrics = self.problem.evaluate(weights, self.validation)
         return {name: values[: self.trials] for name, values in metrics.items()}
-
-    def _rows_by_rule(self) -> Iterator[tuple[Rule, slice]]:
-        names = [self._configurations[trial].optimizer for trial in self._row]
-        for name in dict.fromkeys(names):
-            first = names.index(name)
-            yield find_rule(name), slice(first, first + names.count(name))
 
     def _lay_out(self, weights: Tensor) -> None:
         """Take (K, P) weights, and make the views by layer into them and their gradients.
@@ -232,29 +185,18 @@ class Stack:
             weights, self._stream = weights.repeat(2, 1), self._stream * 2
         self._weights = weights
         self._gradient = torch.zeros_like(weights)
-        shapes = self.problem.shapes
-        sizes = [torch.Size(shape).numel() for shape in shapes.values()]
-
-        def by_name(flat: Tensor) -> dict[str, Tensor]:
-            parts = torch.split(flat, sizes, dim=1)
-            return {
-                name: part.view(len(flat), *shape)
-                for (name, shape), part in zip(shapes.items(), parts, strict=True)
-            }
-
-        self._weights_by_name, self._gradient_by_name = by_name(weights), by_name(self._gradient)
+        self._weights_by_name = self._layout.by_name(self._weights)
+        self._gradient_by_name = self._layout.by_name(self._gradient)
 
     def _keep(self, rows: list[int]) -> None:
         """Compact the stack to these rows."""
-        slices, start = [], 0
+        kept, start = [], 0
         for part in self._slices:
-            first, end = part.rows.start, part.rows.stop
-            inside = [row - first for row in rows if first <= row < end]
+            inside = [row for row in rows if part.rows.start <= row < part.rows.stop]
             if inside:
-                state = {name: buffer[inside] for name, buffer in part.state.items()}
-                slices.append(_Slice(part.rule, slice(start, start + len(inside)), state))
+                kept.append(part.kept(inside, start))
                 start += len(inside)
-        self._slices = slices
+        self._slices = kept
         self._row = [self._row[row] for row in rows]
         self._stream = [self._stream[row] for row in rows]
         self._ceiling = self._ceiling[rows]

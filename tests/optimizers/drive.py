@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
+from optimizers.layout import Layout
 from optimizers.rule import Rule, State
 
 Gradients = Callable[[int, Tensor], Tensor]
@@ -43,22 +44,29 @@ def drive(
     weights: Tensor,
     gradients: Gradients,
     steps: int,
+    layout: Layout | None = None,
 ) -> Iterator[tuple[Tensor, State]]:
-    """Weights (K, P) and state after each step; the same tensors every time."""
+    """Weights (K, P) and state after each step; the same tensors every time.
+
+    Without a layout the weights are one vector.
+    """
     weights = weights.clone()
-    state = {name: torch.zeros_like(weights) for name in rule.state}
+    layout = layout or Layout({"vector": (weights.shape[1],)})
+    state = rule.initial_state(weights, layout)
     t = torch.arange(1, steps + 1, dtype=torch.float64)[:, None]
     h = {
         p.name: torch.tensor([[trial[p.name] for trial in trials]], dtype=torch.float64)
         for p in rule.hyperparameters
     }
     h["learning_rate"] = h["learning_rate"].expand(steps, -1)
+    h["total_steps"] = torch.full((1, len(trials)), steps, dtype=torch.float64)
     tables = {
         name: table.expand(steps, len(trials)).to(weights.dtype)
         for name, table in rule.coefficients(t, h).items()
     }
     for step in range(steps):
         c = SimpleNamespace(**{name: table[step, :, None] for name, table in tables.items()})
+        c.layout = layout
         rule.update(weights, gradients(step, weights).clone(), state, c)
         yield weights, state
 
@@ -69,6 +77,7 @@ def arrive(
     weights: Tensor,
     gradients: Gradients,
     steps: int,
+    layout: Layout | None = None,
 ) -> tuple[Tensor, State]:
     """Weights and state after the last step."""
-    return list(drive(rule, trials, weights, gradients, steps))[-1]
+    return list(drive(rule, trials, weights, gradients, steps, layout))[-1]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from optimizers.layout import Layout
 from optimizers.registry import CLASSIC, RULES
 from optimizers.rule import Rule, State
 from tests.optimizers.drive import arrive, at, drive, spread
@@ -17,6 +18,7 @@ every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 both_precisions = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 
 WEIGHTS = 77  # no multiple of any vector's length, so that kernels have tails
+LAYOUT = Layout({"matrix": (7, 10), "bias": (7,)})
 STEPS = 12
 
 
@@ -38,6 +40,7 @@ class Recorded:
             self.weights[rows],
             lambda step, _: self.gradients[step, rows],
             STEPS,
+            LAYOUT,
         )
 
 
@@ -103,8 +106,9 @@ def test_results_are_finite_and_keep_shape_and_precision(rule: Rule, dtype: torc
     recorded = Recorded(rule, 5, dtype)
     weights, state = recorded.arrive([*range(5)])
     assert tuple(state) == rule.state
+    assert weights.shape == (5, WEIGHTS)
     for tensor in (weights, *state.values()):
-        assert tensor.shape == (5, WEIGHTS)
+        assert len(tensor) == 5
         assert tensor.dtype == dtype
         assert tensor.isfinite().all()
     assert not torch.equal(weights, recorded.weights)

@@ -1,0 +1,114 @@
+"""The contiguous rows of a stack that share a rule, and what the rule remembers of them."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from optimizers.configuration import Configuration
+from optimizers.layout import Layout
+from optimizers.registry import find_rule
+from optimizers.rule import Rule, State
+from optimizers.schedules import factors, find_schedule
+
+
+class Slice:
+    """k trials with one rule, in neighbouring rows of a stack.
+
+    Args:
+        rule: their rule.
+        rows: where they are.
+        trials: their configurations.
+        state: the rule's memory, each (k, ...).
+        layout: of a row.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        rows: slice,
+        trials: Sequence[Configuration],
+        state: State,
+        layout: Layout,
+    ) -> None:
+        self.rule, self.rows, self.state = rule, rows, state
+        self._trials, self._layout = trials, layout
+        self._names: list[str] = []
+        self._tables = torch.empty(0)
+        self._last: SimpleNamespace | None = None
+
+    @property
+    def averages(self) -> bool:
+        """Whether what is judged differs from what is trained."""
+        return self.rule.evaluation_point is not None and self._last is not None
+
+    def prepare(self, first: int, steps: int, total: int, like: Tensor) -> None:
+        """Make the coefficients of the coming steps, first counted from 0.
+
+        Tables are (steps, names, k, 1), on the device and in the precision of ``like``.
+        """
+        step = torch.arange(first, first + steps, dtype=torch.float64)
+        h = {
+            name: _row([trial.hyperparameters[name] for trial in self._trials])
+            for name in self._trials[0].hyperparameters
+        }
+        h["learning_rate"] = h["learning_rate"] * self._factors(step, total)
+        h["total_steps"] = torch.full((1, len(self._trials)), total, dtype=torch.float64)
+        tables = self.rule.coefficients(step[:, None] + 1, h)
+        shape = (steps, len(self._trials))
+        self._names = list(tables)
+        stacked = torch.stack([table.expand(shape) for table in tables.values()], dim=1)
+        self._tables = stacked.to(like.device, like.dtype).unsqueeze(-1)
+
+    def update(self, step: int, weights: Tensor, gradient: Tensor) -> None:
+        """One step of the prepared ones, counted from 0; whole stacks: (K, P)."""
+        c = SimpleNamespace(**dict(zip(self._names, self._tables[step].unbind(0), strict=True)))
+        c.layout = self._layout
+        self.rule.update(weights[self.rows], gradient[self.rows], self.state, c)
+        self._last = c
+
+    def move_to_evaluation_point(self, weights: Tensor) -> None:
+        """Replace the slice's rows of (K, P) weights by what is to be judged."""
+        if self.rule.evaluation_point is not None and self._last is not None:
+            rows = weights[self.rows]
+            rows.copy_(self.rule.evaluation_point(rows, self.state, self._last))
+
+    def kept(self, rows: Sequence[int], start: int) -> "Slice":
+        """The same with only these rows of the stack left, which move to ``start``."""
+        inside = [row - self.rows.start for row in rows]
+        trials = [self._trials[row] for row in inside]
+        state = {name: buffer[inside] for name, buffer in self.state.items()}
+        return Slice(self.rule, slice(start, start + len(inside)), trials, state, self._layout)
+
+    def _factors(self, step: Tensor, total: int) -> Tensor:
+        """What every trial's schedule multiplies its learning rate by: (steps, k)."""
+        table = torch.empty(len(step), len(self._trials), dtype=torch.float64)
+        names = [trial.schedule for trial in self._trials]
+        for name in set(names):
+            schedule = find_schedule(name)
+            members = [column for column, other in enumerate(names) if other == name]
+            columns = {
+                h.name: _row(
+                    [self._trials[i].schedule_hyperparameters[h.name] for i in members]
+                ).squeeze(0)
+                for h in schedule.hyperparameters
+            }
+            table[:, members] = factors(schedule, step, total, columns)
+        return table
+
+
+def slices(trials: Sequence[Configuration], weights: Tensor, layout: Layout) -> Iterator[Slice]:
+    """The slices of a stack whose rows are sorted by rule; weights: (K, P)."""
+    start = 0
+    for name, group in groupby(trials, key=lambda trial: trial.optimizer):
+        members, rule = list(group), find_rule(name)
+        rows = slice(start, start + len(members))
+        yield Slice(rule, rows, members, rule.initial_state(weights[rows], layout), layout)
+        start = rows.stop
+
+
+def _row(values: Sequence[float]) -> Tensor:
+    """One number a trial: float64, (1, k)."""
+    return torch.tensor([values], dtype=torch.float64)
