@@ -23,6 +23,7 @@ class Hyperparameter:
         scale: how that range is searched.
         minimum, maximum: what the mathematics allows (closed, open at the top for ``below``).
         below: the value must stay strictly below this.
+        whole: whether it counts something: a whole number, searched as one.
         source: where the range comes from.
     """
 
@@ -35,6 +36,7 @@ class Hyperparameter:
     minimum: float = 0.0
     maximum: float = float("inf")
     below: float = float("inf")
+    whole: bool = False
     source: str = ""
 
     @property
@@ -47,19 +49,22 @@ class Hyperparameter:
         """What the mathematics allows, in words."""
         top = f"below {self.below:g}" if self.below < float("inf") else ""
         top = top or (f"at most {self.maximum:g}" if self.maximum < float("inf") else "finite")
-        return f"a number at least {self.minimum:g} and {top}"
+        return f"a {'whole ' if self.whole else ''}number at least {self.minimum:g} and {top}"
 
     def check(self, owner: str, value: object) -> float:
-        """The value as a float.
+        """The value as a float; as an int if it must be whole.
 
         Raises:
-            InvalidHyperparameter: it is no number, or outside what is allowed.
+            InvalidHyperparameter: it is no number, not whole, or outside what is allowed.
         """
         if isinstance(value, int | float) and not isinstance(value, bool):
             with suppress(OverflowError):  # a whole number beyond every float
                 number = float(value)
-                if self.minimum <= number <= self.maximum and number < self.below:
+                inside = self.minimum <= number <= self.maximum and number < self.below
+                if inside and not self.whole:
                     return number
+                if inside and number.is_integer():
+                    return int(number)
         raise InvalidHyperparameter(f"{owner}.{self.name}", value, self.allowed)
 
 

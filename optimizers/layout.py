@@ -5,6 +5,20 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+_PIECE = 2**14
+
+
+def row_sums(numbers: Tensor) -> Tensor:
+    """The sum over the last dimension, the same bits in any stack and on any number of threads.
+
+    torch splits a sum that has one result and 2¹⁵ numbers or more among its threads: a lone row
+    would be added up in another order than a row among others. So long rows go in pieces.
+    """
+    if numbers.shape[-1] <= _PIECE:
+        return numbers.sum(-1)
+    pieces = torch.split(numbers, _PIECE, dim=-1)
+    return torch.stack([piece.sum(-1) for piece in pieces], dim=-1).sum(-1)
+
 
 class Layout:
     """The tensors of one trial, side by side in a row of P numbers.
@@ -32,7 +46,8 @@ class Layout:
 
     def sums(self, flat: Tensor) -> Tensor:
         """The sum of every tensor's numbers: (k, P) -> (k, tensors)."""
-        return torch.stack([part.sum(1) for part in torch.split(flat, self._sizes, dim=1)], dim=1)
+        parts = torch.split(flat, self._sizes, dim=1)
+        return torch.stack([row_sums(part) for part in parts], dim=1)
 
     def norms(self, flat: Tensor) -> Tensor:
         """The Euclidean norm of every tensor: (k, P) -> (k, tensors)."""

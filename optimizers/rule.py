@@ -28,9 +28,9 @@ State = dict[str, Tensor]
 Update = Callable[[Tensor, Tensor, State, SimpleNamespace], None]
 """``update(weights, gradient, state, c)``: in place; weights and gradient (k, P).
 
-``c`` holds one step's coefficients as attributes, each (k, 1), the stack's `Layout` as
-``c.layout`` and, for a rule that asks for it, a `Probe` as ``c.probe``. The gradient may be
-overwritten.
+``c`` holds one step's coefficients as attributes, each (k, 1), the step's number (the same for
+all trials, counted from 1) as ``c.step``, the stack's `Layout` as ``c.layout`` and, for a rule
+that asks for it, a `Probe` as ``c.probe``. The gradient may be overwritten.
 """
 
 Stacking = Literal["elementwise", "reduction", "matrix", "wrapper"]

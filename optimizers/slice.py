@@ -10,8 +10,8 @@ from torch import Tensor
 from optimizers.configuration import Configuration
 from optimizers.layout import Layout
 from optimizers.registry import find_rule
-from optimizers.rule import Rule, State
-from optimizers.schedules import factors, find_schedule
+from optimizers.rule import Probe, Rule, State
+from optimizers.schedules import Plateau, factors, find_schedule
 
 
 class Slice:
@@ -23,6 +23,7 @@ class Slice:
         trials: their configurations.
         state: the rule's memory, each (k, ...).
         layout: of a row.
+        plateau: what is remembered of their validation losses, if any schedule watches them.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class Slice:
         trials: Sequence[Configuration],
         state: State,
         layout: Layout,
+        plateau: Plateau | None = None,
     ) -> None:
         self.rule, self.rows, self.state = rule, rows, state
-        self._trials, self._layout = trials, layout
+        self._trials, self._layout, self._plateau = trials, layout, plateau
         self._names: list[str] = []
         self._tables = torch.empty(0)
+        self._first = 0
         self._last: SimpleNamespace | None = None
 
     @property
@@ -49,6 +52,7 @@ class Slice:
 
         Tables are (steps, names, k, 1), on the device and in the precision of ``like``.
         """
+        self._first = first
         step = torch.arange(first, first + steps, dtype=torch.float64)
         h = {
             name: _row([trial.hyperparameters[name] for trial in self._trials])
@@ -62,12 +66,19 @@ class Slice:
         stacked = torch.stack([table.expand(shape) for table in tables.values()], dim=1)
         self._tables = stacked.to(like.device, like.dtype).unsqueeze(-1)
 
-    def update(self, step: int, weights: Tensor, gradient: Tensor) -> None:
+    def update(
+        self, step: int, weights: Tensor, gradient: Tensor, probe: Probe | None = None
+    ) -> None:
         """One step of the prepared ones, counted from 0; whole stacks: (K, P)."""
         c = SimpleNamespace(**dict(zip(self._names, self._tables[step].unbind(0), strict=True)))
-        c.layout = self._layout
+        c.step, c.layout, c.probe = self._first + step + 1, self._layout, probe
         self.rule.update(weights[self.rows], gradient[self.rows], self.state, c)
         self._last = c
+
+    def observe(self, loss: Tensor, steps_done: int, total: int) -> None:
+        """Let schedules that watch the validation loss see an epoch's; whole stacks: (K,)."""
+        if self._plateau is not None:
+            self._plateau.observe(loss[self.rows], steps_done, total)
 
     def move_to_evaluation_point(self, weights: Tensor) -> None:
         """Replace the slice's rows of (K, P) weights by what is to be judged."""
@@ -80,7 +91,9 @@ class Slice:
         inside = [row - self.rows.start for row in rows]
         trials = [self._trials[row] for row in inside]
         state = {name: buffer[inside] for name, buffer in self.state.items()}
-        return Slice(self.rule, slice(start, start + len(inside)), trials, state, self._layout)
+        plateau = None if self._plateau is None else self._plateau.kept(inside)
+        rows_left = slice(start, start + len(inside))
+        return Slice(self.rule, rows_left, trials, state, self._layout, plateau)
 
     def _factors(self, step: Tensor, total: int) -> Tensor:
         """What every trial's schedule multiplies its learning rate by: (steps, k)."""
@@ -96,7 +109,7 @@ class Slice:
                 for h in schedule.hyperparameters
             }
             table[:, members] = factors(schedule, step, total, columns)
-        return table
+        return table if self._plateau is None else table * self._plateau.factor
 
 
 def slices(trials: Sequence[Configuration], weights: Tensor, layout: Layout) -> Iterator[Slice]:
@@ -105,8 +118,25 @@ def slices(trials: Sequence[Configuration], weights: Tensor, layout: Layout) -> 
     for name, group in groupby(trials, key=lambda trial: trial.optimizer):
         members, rule = list(group), find_rule(name)
         rows = slice(start, start + len(members))
-        yield Slice(rule, rows, members, rule.initial_state(weights[rows], layout), layout)
+        state = rule.initial_state(weights[rows], layout)
+        yield Slice(rule, rows, members, state, layout, _plateau(members))
         start = rows.stop
+
+
+def _plateau(trials: Sequence[Configuration]) -> Plateau | None:
+    """The memory of those whose schedule watches the validation loss, if there are any."""
+    watches = [find_schedule(trial.schedule).watches for trial in trials]
+    if not any(watches):
+        return None
+    watching = trials[watches.index(True)]
+    idle = {**watching.schedule_hyperparameters, "patience": float("inf")}
+    each = [
+        trial.schedule_hyperparameters if watched else idle
+        for trial, watched in zip(trials, watches, strict=True)
+    ]
+    h = {name: _row([one[name] for one in each]).squeeze(0) for name in idle}
+    h["learning_rate"] = _row([t.hyperparameters["learning_rate"] for t in trials]).squeeze(0)
+    return Plateau.start(h)
 
 
 def _row(values: Sequence[float]) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from optimizers.configuration import Configuration
 from optimizers.errors import InvalidProblem
 from optimizers.layout import Layout
+from optimizers.probe import Batch, BatchProbe
 from optimizers.problem import Examples, Problem
 from optimizers.slice import slices
 
@@ -118,6 +119,8 @@ class Stack:
         first_bad = torch.where(bad.any(1), bad.int().argmax(1), self.steps_an_epoch - 1)
         before = self._steps_done
         self._steps_done += self.steps_an_epoch
+        for part in self._slices:
+            part.observe(metrics["loss"], self._steps_done, self.total_steps)
         columns = {name: values.tolist() for name, values in metrics.items()}
         for row, (trial, lost) in enumerate(zip(self._row, gone.tolist(), strict=True)):
             outcome = self.outcomes[trial]
@@ -138,13 +141,16 @@ class Stack:
         for step, batch in enumerate(self._batches()):
             loss = self.problem.gradient(self._weights_by_name, *batch, self._gradient_by_name)
             for part in self._slices:
-                part.update(step, self._weights, self._gradient)
+                probe = None
+                if part.rule.probes:
+                    probe = BatchProbe(self.problem, self._layout, part.rows, batch)
+                part.update(step, self._weights, self._gradient, probe)
             losses.append(loss)
         # Trials first: a sum over the other dimension would depend on the number of trials.
         table = torch.stack(losses, dim=1)
         return table[: self.trials], table.mean(1)[: self.trials]
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
+    def _batches(self) -> Iterator[Batch]:
         """The epoch's batches: inputs (K, b, *features), targets (K, b), noise (K, *shape)."""
         orders = [torch.randperm(len(self.training), generator=g) for g in self._order]
         shared = len(orders) == 1

@@ -1,19 +1,26 @@
 """The search space: which configurations a study may try, and how Optuna sees them.
 
 The space is conditional: the optimizer decides which hyperparameters exist, and so does the
-schedule. Optuna's names say whose they are (``adam.learning_rate``, ``cosine.final``). A rate
-that matters by its distance from 1 is searched as that distance (``adam.1-beta1``).
+schedule; an optimizer made for one kind of batch leaves no choice of batch. Optuna's names say
+whose they are (``adam.learning_rate``, ``cosine.final``). A rate that matters by its distance
+from 1 is searched as that distance (``adam.1-beta1``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from optimizers.configuration import Batch, Configuration
 from optimizers.hyperparameters import Hyperparameter
 from optimizers.registry import CLASSIC, RULES
+from optimizers.schedules import CLASSIC as CLASSIC_SCHEDULES
 from optimizers.schedules import SCHEDULES, WARMUP
 from studies.errors import SpecError, unknown
 from studies.spec import StudySpec
@@ -28,12 +35,13 @@ class Space:
 
     def __init__(self, spec: StudySpec) -> None:
         space = spec.space
-        every = {"all": list(RULES), "classic": list(CLASSIC)}
+        rules = {"all": list(RULES), "classic": list(CLASSIC)}
         self.optimizers: list[str] = (
-            every[space.optimizers] if isinstance(space.optimizers, str) else space.optimizers
+            rules[space.optimizers] if isinstance(space.optimizers, str) else space.optimizers
         )
+        schedules = {"all": list(SCHEDULES), "classic": list(CLASSIC_SCHEDULES)}
         self.schedules: list[str] = (
-            list(SCHEDULES) if isinstance(space.schedules, str) else space.schedules
+            schedules[space.schedules] if isinstance(space.schedules, str) else space.schedules
         )
         if not space.batch:
             raise SpecError("space.batch is open", field="space.batch", allowed="a resolved spec")
@@ -47,15 +55,15 @@ class Space:
         """Ask Optuna for one configuration."""
         optimizer = str(trial.suggest_categorical("optimizer", self.optimizers))
         hyperparameters = {
-            h.name: _value(h, trial.suggest_float(name, d.low, d.high, log=d.log))
+            h.name: _value(h, _suggest(trial, name, d))
             for h, name, d in self._searched(optimizer, RULES[optimizer].hyperparameters)
         }
         schedule = str(trial.suggest_categorical("schedule", self.schedules))
         schedule_hyperparameters = {
-            h.name: _value(h, trial.suggest_float(name, d.low, d.high, log=d.log))
+            h.name: _value(h, _suggest(trial, name, d))
             for h, name, d in self._searched(schedule, SCHEDULES[schedule].hyperparameters)
         }
-        batch: Any = trial.suggest_categorical("batch", self.batches)
+        batch: Any = RULES[optimizer].batches or trial.suggest_categorical("batch", self.batches)
         return Configuration(optimizer, hyperparameters, schedule, schedule_hyperparameters, batch)
 
     def configuration(self, params: Mapping[str, Any]) -> Configuration:
@@ -80,8 +88,9 @@ class Space:
         params: dict[str, Any] = {
             "optimizer": configuration.optimizer,
             "schedule": configuration.schedule,
-            "batch": configuration.batch,
         }
+        if RULES[configuration.optimizer].batches is None:
+            params["batch"] = configuration.batch
         for owner, declared, values in (
             (
                 configuration.optimizer,
@@ -103,8 +112,9 @@ class Space:
         found: dict[str, BaseDistribution] = {
             "optimizer": CategoricalDistribution(self.optimizers),
             "schedule": CategoricalDistribution(self.schedules),
-            "batch": CategoricalDistribution(self.batches),
         }
+        if RULES[params["optimizer"]].batches is None:
+            found["batch"] = CategoricalDistribution(self.batches)
         owners = (
             (params["optimizer"], RULES[params["optimizer"]].hyperparameters),
             (params["schedule"], SCHEDULES[params["schedule"]].hyperparameters),
@@ -125,12 +135,12 @@ class Space:
             clamped(optimizer, RULES[optimizer].hyperparameters),
             schedule,
             clamped(schedule, SCHEDULES[schedule].hyperparameters),
-            batch,
+            RULES[optimizer].batches or batch,
         )
 
     def _searched(
         self, owner: str, declared: Sequence[Hyperparameter]
-    ) -> Iterator[tuple[Hyperparameter, str, FloatDistribution]]:
+    ) -> Iterator[tuple[Hyperparameter, str, FloatDistribution | IntDistribution]]:
         """The searched hyperparameters with Optuna's name and range for each."""
         for h in declared:
             if h.low is None or h.high is None:
@@ -140,10 +150,21 @@ class Space:
                 low, high = self._rate.low, self._rate.high
             if h.scale == "log1m":
                 yield h, f"{owner}.1-{h.name}", FloatDistribution(1 - high, 1 - low, log=True)
+                continue
+            # Warm-up means the same before every schedule: one parameter for all.
+            name = h.name if h is WARMUP else f"{owner}.{h.name}"
+            if h.whole:
+                yield h, name, IntDistribution(int(low), int(high), log=h.scale == "log")
             else:
-                # Warm-up means the same before every schedule: one parameter for all.
-                name = h.name if h is WARMUP else f"{owner}.{h.name}"
                 yield h, name, FloatDistribution(low, high, log=h.scale == "log")
+
+
+def _suggest(
+    trial: optuna.trial.BaseTrial, name: str, d: FloatDistribution | IntDistribution
+) -> float:
+    if isinstance(d, IntDistribution):
+        return trial.suggest_int(name, d.low, d.high, log=d.log)
+    return trial.suggest_float(name, d.low, d.high, log=d.log)
 
 
 def _value(h: Hyperparameter, x: float) -> float:

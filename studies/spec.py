@@ -59,7 +59,7 @@ class SpaceSpec(_Strict):
     learning_rate: Range | None = Field(
         default=None, description="One range for all optimizers; left out, each uses its own."
     )
-    schedules: Literal["all"] | Annotated[list[str], Field(min_length=1)] = "all"
+    schedules: Literal["all", "classic"] | Annotated[list[str], Field(min_length=1)] = "classic"
     batch: Annotated[list[Batch], Field(min_length=1, max_length=16)] | None = Field(
         default=None,
         description='Samples a step: a number, "full" (batch gradient descent) or "single" '

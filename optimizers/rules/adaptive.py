@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
-from optimizers.rule import Coefficients, Columns, Rule, State, power
-from optimizers.rules.common import decay, fixed, learning_rate
+from optimizers.rule import Coefficients, Columns, Rule, State
+from optimizers.rules.common import EPSILON, decay, fixed, learning_rate
 
 
 def _adagrad_coefficients(t: Tensor, h: Columns) -> Coefficients:
@@ -26,50 +26,48 @@ def _rmsprop_coefficients(t: Tensor, h: Columns) -> Coefficients:
         "rate": h["learning_rate"],
         "new": 1 - h["alpha"],
         "epsilon": h["epsilon"],
+        "momentum": h["momentum"],
     }
 
 
 def _rmsprop(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
-    square = state["square"]
+    square, velocity = state["square"], state["velocity"]
     spread = gradient * gradient
     square.lerp_(spread, c.new)
     torch.sqrt(square, out=spread).add_(c.epsilon)
-    weights.addcdiv_(gradient.mul_(c.rate), spread, value=-1)
+    velocity.mul_(c.momentum).addcdiv_(gradient, spread)
+    weights.addcmul_(velocity, c.rate, value=-1)
 
 
-def _adam_coefficients(t: Tensor, h: Columns) -> Coefficients:
-    # Kingma & Ba, end of section 2: m̂ / (√v̂ + ε) = root m / (√v + ε root) / (1 - β₁^t).
-    root = (1 - power(h["beta2"], t)).sqrt()
-    return {
-        "new": 1 - h["beta1"],
-        "new_square": 1 - h["beta2"],
-        "epsilon": h["epsilon"] * root,
-        "rate": h["learning_rate"] * root / (1 - power(h["beta1"], t)),
-    }
+def _centered_coefficients(t: Tensor, h: Columns) -> Coefficients:
+    keep = {"keep": h["alpha"], "share": h["alpha"] * (1 - h["alpha"])}
+    return {**_rmsprop_coefficients(t, h), **keep}
 
 
-def _adamw_coefficients(t: Tensor, h: Columns) -> Coefficients:
-    keep = 1 - h["learning_rate"] * h["weight_decay"]
-    return {**_adam_coefficients(t, h), "keep": keep}
-
-
-def _adam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
-    mean, square = state["mean"], state["square"]
+def _centered(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
+    mean, variance, velocity = state["mean"], state["variance"], state["velocity"]
+    # The mean square less the squared mean, but as a sum of squares: it cannot round below 0.
+    spread = gradient - mean
     mean.lerp_(gradient, c.new)
-    square.lerp_(gradient.mul_(gradient), c.new_square)
-    # The gradient's memory serves from here on: fresh memory costs more than the arithmetic.
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
-    weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
+    variance.mul_(c.keep).addcmul_(spread.mul_(spread), c.share)
+    torch.sqrt(variance, out=spread).add_(c.epsilon)
+    velocity.mul_(c.momentum).addcdiv_(gradient, spread)
+    weights.addcmul_(velocity, c.rate, value=-1)
 
 
-def _adamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
-    weights.mul_(c.keep)
-    _adam(weights, gradient, state, c)
+def _adadelta_coefficients(t: Tensor, h: Columns) -> Coefficients:
+    return {"rate": h["learning_rate"], "new": 1 - h["rho"], "epsilon": h["epsilon"]}
 
 
-BETA1 = decay("beta1", 0.9, 0.5, 0.98, "Share of the mean gradient kept at each step.")
-BETA2 = decay("beta2", 0.999, 0.9, 0.9999, "Share of the mean squared gradient kept.")
-EPSILON = fixed("epsilon", 1e-8, "Keeps the division finite.")
+def _adadelta(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
+    square, change = state["square"], state["change"]
+    scratch = gradient * gradient
+    square.lerp_(scratch, c.new)
+    step = gradient.div_(torch.add(square, c.epsilon, out=scratch).sqrt_())
+    step.mul_(torch.add(change, c.epsilon, out=scratch).sqrt_())
+    weights.addcmul_(step, c.rate, value=-1)
+    change.lerp_(step.mul_(step), c.new)
+
 
 ADAGRAD = Rule(
     name="adagrad",
@@ -89,47 +87,51 @@ ADAGRAD = Rule(
 RMSPROP = Rule(
     name="rmsprop",
     summary="Divides each weight's step by the root of a running mean of its squared gradients.",
-    formula="v ← α v + (1−α) g²;  θ ← θ − η g / (√v + ε)",
+    formula="v ← α v + (1−α) g²;  b ← μ b + g / (√v + ε);  θ ← θ − η b",
     reference="Tieleman & Hinton 2012, Lecture 6.5",
     hyperparameters=(
         learning_rate(0.01, 1e-5, 0.1),
         decay("alpha", 0.99, 0.7, 0.999, "Share of the mean squared gradient kept."),
         EPSILON,
+        Hyperparameter("momentum", 0.0, "Share of the velocity kept at each step.", below=1.0),
     ),
-    state=("square",),
+    state=("square", "velocity"),
     coefficients=_rmsprop_coefficients,
     update=_rmsprop,
 )
 
-ADAM = Rule(
-    name="adam",
-    summary="Running means of the gradient and of its square, both corrected for their start.",
-    formula="m ← β₁ m + (1−β₁) g;  v ← β₂ v + (1−β₂) g²;  θ ← θ − η m̂ / (√v̂ + ε)",
-    reference="Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1",
-    hyperparameters=(learning_rate(1e-3, 1e-5, 0.1), BETA1, BETA2, EPSILON),
-    state=("mean", "square"),
-    coefficients=_adam_coefficients,
-    update=_adam,
+RMSPROP_CENTERED = Rule(
+    name="rmsprop_centered",
+    summary="RMSprop that divides by the standard deviation of past gradients, so that steady "
+    "gradients take long steps.",
+    formula="v ← α v + (1−α) g²;  a ← α a + (1−α) g;  b ← μ b + g / (√(v − a²) + ε);  θ ← θ − η b",
+    reference="Graves 2013 (arXiv:1308.0850), equations 38 to 41",
+    hyperparameters=RMSPROP.hyperparameters,
+    state=("mean", "variance", "velocity"),
+    coefficients=_centered_coefficients,
+    update=_centered,
 )
 
-ADAMW = Rule(
-    name="adamw",
-    summary="Adam with weight decay applied to the weights and not through the gradient.",
-    formula="θ ← (1 − η λ) θ, then Adam's step",
-    reference="Loshchilov & Hutter 2017 (arXiv:1711.05101), algorithm 2",
+ADADELTA = Rule(
+    name="adadelta",
+    summary="Adagrad with a short memory, whose steps are sized by the steps before: "
+    "the learning rate only multiplies them.",
+    formula="v ← ρ v + (1−ρ) g²;  d = g √(u + ε) / √(v + ε);  u ← ρ u + (1−ρ) d²;  θ ← θ − η d",
+    reference="Zeiler 2012 (arXiv:1212.5701), algorithm 1",
     hyperparameters=(
-        *ADAM.hyperparameters,
+        learning_rate(1.0, 1e-3, 10.0),
+        decay("rho", 0.9, 0.7, 0.999, "Share of the mean squares kept at each step."),
         Hyperparameter(
-            "weight_decay",
-            0.01,
-            "Share of each weight lost a step, times the learning rate.",
-            low=1e-3,
-            high=1.0,
+            "epsilon",
+            1e-6,
+            "Its root is the size of the first steps.",
+            low=1e-8,
+            high=1e-2,
             scale="log",
-            source="AlgoPerf, widened",
+            source="Zeiler 2012, table 2",
         ),
     ),
-    state=("mean", "square"),
-    coefficients=_adamw_coefficients,
-    update=_adamw,
+    state=("square", "change"),
+    coefficients=_adadelta_coefficients,
+    update=_adadelta,
 )

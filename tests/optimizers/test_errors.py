@@ -1,5 +1,6 @@
 """Bad input is refused in words: what was wrong, what was received, what is allowed."""
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +62,7 @@ def test_the_usual_call_is_accepted() -> None:
 def test_an_unknown_optimizer_gets_the_nearest_names(find: Callable[[str], object]) -> None:
     error = refused(lambda: find("adamm"), UnknownName)
     assert str(error).startswith(
-        f"optimizer must be {', '.join(sorted(RULES))}. Got 'adamm'. Did you mean 'adam' or 'adamw'"
+        f"optimizer must be {', '.join(sorted(RULES))}. Got 'adamm'. Did you mean 'adam' or "
     )
     assert (error.field, error.value, error.allowed) == ("optimizer", "adamm", sorted(RULES))
 
@@ -70,7 +71,8 @@ def test_an_unknown_optimizer_gets_the_nearest_names(find: Callable[[str], objec
 def test_an_unknown_schedule_gets_the_nearest_names(find: Callable[[str], object]) -> None:
     error = refused(lambda: find("cosin"), UnknownName)
     assert str(error) == (
-        f"schedule must be {', '.join(sorted(SCHEDULES))}. Got 'cosin'. Did you mean 'cosine'?"
+        f"schedule must be {', '.join(sorted(SCHEDULES))}. Got 'cosin'. "
+        "Did you mean 'cosine' or 'cosine_restarts'?"
     )
 
 
@@ -145,6 +147,21 @@ def test_limits_are_kept_exactly_and_said_in_words(
     for value in outside:
         error = refused(lambda value=value: h.check("rule", value), InvalidHyperparameter)  # type: ignore[misc]
         assert str(error) == f"rule.x must be a number {words}. Got {value!r}."
+
+
+@pytest.mark.parametrize("value", [2.5, 0.999, 3 + 1e-15 * 4, 0, 101, 1e300, True, "2", math.nan])
+def test_what_counts_something_takes_whole_numbers_alone(value: Any) -> None:
+    h = Hyperparameter("drops", 2, "", minimum=1, maximum=100, whole=True)
+    for given in (3, 3.0):
+        assert h.check("step", given) == 3
+        assert type(h.check("step", given)) is int
+    error = refused(lambda: h.check("step", value), InvalidHyperparameter)
+    assert str(error) == (
+        f"step.drops must be a whole number at least 1 and at most 100. Got {value!r}."
+    )
+    refused(lambda: Configuration("sgd", {}, "step", {"drops": value}), InvalidHyperparameter)
+    usual = Configuration("sgd", schedule="step")
+    assert '"drops": 2,' in json.dumps(usual.as_dict())
 
 
 def test_what_is_left_out_takes_its_default() -> None:

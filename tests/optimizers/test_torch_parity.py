@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from optimizers.configuration import Batch, Configuration
+from optimizers.layout import Layout
 from optimizers.models.mlp import MLP
 from optimizers.objectives import CrossEntropy
 from optimizers.registry import CLASSIC, RULES
@@ -23,6 +24,7 @@ from tests.optimizers.peer import ORACLES, batches, digits, network, train_plain
 TRIALS, STEPS, LOOKED_AT = 4, 200, (1, 10, 200)
 WITHIN = {torch.float64: 1e-12, torch.float32: 2e-5}
 SHAPES: list[tuple[int, ...]] = [(), (5,), (2, 3, 4, 5)]  # a scalar, a vector, a kernel
+NETWORK = Layout({"w1": (32, 64), "b1": (32,), "w2": (10, 32), "b2": (10,)})
 
 every_oracle = pytest.mark.parametrize("name", ORACLES)
 both_precisions = pytest.mark.parametrize("dtype", WITHIN, ids=str)
@@ -50,10 +52,10 @@ def error(found: Tensor, wanted: Tensor) -> float:
 
 def snapshot(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Weights and state of a torch optimizer, under the rule's names."""
-    parameters = optimizer.param_groups[0]["params"]
+    parameters, oracle = optimizer.param_groups[0]["params"], ORACLES[name]
     memory = {
-        ours: flat([optimizer.state[p][theirs] for p in parameters])
-        for ours, theirs in ORACLES[name].state.items()
+        ours: flat([oracle.remembered(ours, optimizer.state[p]) for p in parameters])
+        for ours in oracle.state
     }
     return {"weights": flat(parameters)} | memory
 
@@ -75,7 +77,7 @@ def record(name: str, dtype: torch.dtype) -> Recording:
     for seed, h in enumerate(trials):
         net = network((64, 32, 10), "relu", seed).to(dtype)
         parameters = list(net.parameters())
-        optimizer = ORACLES[name].build(parameters, h)
+        optimizer = ORACLES[name].build(parameters, {**h, "total_steps": STEPS})
         starts.append(flat(parameters))
         fed: list[Tensor] = []
         looks: dict[int, dict[str, Tensor]] = {}
@@ -113,6 +115,7 @@ def test_fed_the_same_gradients_weights_and_state_are_torchs(name: str, dtype: t
         recording.start,
         lambda step, _: recording.gradients[step],
         STEPS,
+        NETWORK,
     )
     for step, (weights, state) in enumerate(driven, 1):
         if step in recording.seen:
@@ -142,15 +145,16 @@ def test_unusual_shapes_and_gradients_are_torchs(
             nn.Parameter(part.clone().view(shape))
             for part, shape in zip(parts, SHAPES, strict=True)
         ]
-        optimizer = ORACLES[name].build(parameters, h)
+        optimizer = ORACLES[name].build(parameters, {**h, "total_steps": 30})
         for gradient in gradients[:, trial]:
             sizes = [parameter.numel() for parameter in parameters]
             for parameter, part in zip(parameters, torch.split(gradient, sizes), strict=True):
                 parameter.grad = part.view(parameter.shape)
             optimizer.step()
         ends.append({30: snapshot(name, optimizer)})
+    layout = Layout({str(place): shape for place, shape in enumerate(SHAPES)})
     weights, state = arrive(
-        RULES[name], hyperparameters, start, lambda step, _: gradients[step], 30
+        RULES[name], hyperparameters, start, lambda step, _: gradients[step], 30, layout
     )
     for key, wanted in stacked(ends)[30].items():
         assert error(weights if key == "weights" else state[key], wanted) <= WITHIN[dtype], key

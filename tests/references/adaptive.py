@@ -1,7 +1,7 @@
 """Rules that scale each weight's step by its past gradients, as printed."""
 
 from collections.abc import Mapping
-from math import sqrt
+from math import fsum, sqrt
 
 from tests.references.form import Slope
 
@@ -30,40 +30,57 @@ def rmsprop(
     """Tieleman & Hinton 2012, lecture 6.5, slide 29, with a share other than its 0.9.
 
     MeanSquare(w, t) = 0.9 MeanSquare(w, t-1) + 0.1 (dE/dw)^2; the gradient is divided by its root.
-    Differs from the slide: epsilon beside the root, as every implementation has it.
+    Differs from the slide: epsilon beside the root, and momentum, as every implementation has it.
     """
     x, path = list(start), []
-    mean_square = [0.0] * len(start)
+    mean_square, b = [0.0] * len(start), [0.0] * len(start)
     for _ in range(steps):
         for i, g in enumerate(slope(x)):
             mean_square[i] = h["alpha"] * mean_square[i] + (1 - h["alpha"]) * g**2
-            x[i] -= h["learning_rate"] * g / (sqrt(mean_square[i]) + h["epsilon"])
+            b[i] = h["momentum"] * b[i] + g / (sqrt(mean_square[i]) + h["epsilon"])
+            x[i] -= h["learning_rate"] * b[i]
         path.append(list(x))
     return path
 
 
-def adam(start: list[float], slope: Slope, steps: int, h: Mapping[str, float]) -> list[list[float]]:
-    """Kingma & Ba 2014, algorithm 1."""
-    return adamw(start, slope, steps, {**h, "weight_decay": 0.0})
-
-
-def adamw(
+def rmsprop_centered(
     start: list[float], slope: Slope, steps: int, h: Mapping[str, float]
 ) -> list[list[float]]:
-    """Loshchilov & Hutter 2017, algorithm 2 (with lambda = 0: Kingma & Ba 2014, algorithm 1).
+    """Graves 2013, equations 38 to 41: divided by the root of n - a^2, mean square less mean.
 
-    Differs from the paper: its lambda is multiplied by the learning rate, as in every library.
+    With the weights w of the means, n - a^2 is the variance, the sum of w (g - a)^2; the share
+    alpha^t of a mean that no gradient has reached yet counts as gradients of 0. Summed like this
+    nothing cancels. Differs from the paper: epsilon and learning rate outside, as in torch.
     """
-    alpha, b1, b2 = h["learning_rate"], h["beta1"], h["beta2"]
-    theta, path = list(start), []
-    m, v = [0.0] * len(start), [0.0] * len(start)
+    alpha = h["alpha"]
+    x, path = list(start), []
+    past: list[list[float]] = [[] for _ in start]
+    b = [0.0] * len(start)
     for t in range(1, steps + 1):
-        for i, g in enumerate(slope(theta)):
-            m[i] = b1 * m[i] + (1 - b1) * g
-            v[i] = b2 * v[i] + (1 - b2) * g**2
-            m_hat = m[i] / (1 - b1**t)
-            v_hat = v[i] / (1 - b2**t)
-            step = alpha * m_hat / (sqrt(v_hat) + h["epsilon"])
-            theta[i] -= step + alpha * h["weight_decay"] * theta[i]
-        path.append(list(theta))
+        shares = [alpha**t, *((1 - alpha) * alpha ** (t - i) for i in range(1, t + 1))]
+        for i, g in enumerate(slope(x)):
+            past[i].append(g)
+            seen = [0.0, *past[i]]
+            a = fsum(w * old for w, old in zip(shares, seen, strict=True))
+            variance = fsum(w * (old - a) ** 2 for w, old in zip(shares, seen, strict=True))
+            b[i] = h["momentum"] * b[i] + g / (sqrt(variance) + h["epsilon"])
+            x[i] -= h["learning_rate"] * b[i]
+        path.append(list(x))
+    return path
+
+
+def adadelta(
+    start: list[float], slope: Slope, steps: int, h: Mapping[str, float]
+) -> list[list[float]]:
+    """Zeiler 2012, algorithm 1. Differs from the paper: a learning rate multiplies its step."""
+    rho, epsilon = h["rho"], h["epsilon"]
+    x, path = list(start), []
+    square, moved = [0.0] * len(start), [0.0] * len(start)
+    for _ in range(steps):
+        for i, g in enumerate(slope(x)):
+            square[i] = rho * square[i] + (1 - rho) * g**2
+            step = -sqrt(moved[i] + epsilon) / sqrt(square[i] + epsilon) * g
+            moved[i] = rho * moved[i] + (1 - rho) * step**2
+            x[i] += h["learning_rate"] * step
+        path.append(list(x))
     return path

@@ -11,7 +11,9 @@ from studies.space import Space
 from studies.spec import StudySpec
 from tests.studies.pretend import ended, resolved
 
-LOWEST = resolved(space={"optimizers": ["sgd", "adam", "momentum"]})
+LOWEST = resolved(
+    space={"optimizers": ["sgd", "adam", "momentum"], "schedules": ["constant", "linear"]}
+)
 HIGHEST = LOWEST.model_copy(update={"metric": "accuracy"})
 START = datetime(2026, 3, 1, 12)
 

@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,9 +104,8 @@ def test_a_study_goes_on_wherever_it_was_stopped(sampler: str, in_flight: int) -
     for stop_after in range(events):
         stored: list[FrozenTrial] = []
         study = run_study(spec, Cluster().submit, in_flight=in_flight)
-        for event, _ in zip(study, range(stop_after), strict=False):
+        for event in islice(study, stop_after):
             save(stored, event)
-        study.close()
         if stop_after:
             assert stored
         assert told(run(spec, known=stored, in_flight=in_flight)) == told(unbroken)

@@ -1,50 +1,50 @@
+from collections.abc import Callable
 from typing import Any
 
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from optimizers.configuration import Configuration
 from optimizers.registry import CLASSIC, RULES
+from optimizers.schedules import CLASSIC as CLASSIC_SCHEDULES
 from optimizers.schedules import SCHEDULES
-from studies.errors import SpecError
+from studies.errors import SHOWN, SpecError
 from studies.space import Space
 from tests.studies.pretend import resolved
 
-EVERY = Space(resolved(space={"optimizers": "all"}))
+Params = dict[str, Any]
+
+EVERY = Space(resolved(space={"optimizers": "all", "schedules": "all"}))
 
 
 def defaults(**space: Any) -> list[Configuration]:
     return Space(resolved(space=space)).defaults()
 
 
-@st.composite
-def stored_params(draw: st.DrawFn, optimizer: str, schedule: str) -> dict[str, Any]:
-    params: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule}
-    for name, distribution in EVERY.distributions(params).items():
-        if isinstance(distribution, FloatDistribution):
-            params[name] = draw(st.floats(distribution.low, distribution.high), label=name)
-        else:
-            assert isinstance(distribution, CategoricalDistribution)
-            params.setdefault(name, draw(st.sampled_from(distribution.choices), label=name))
-    return params
+def stored(optimizer: str, schedule: str, draw: Callable[[str, BaseDistribution], Any]) -> Params:
+    """Stored parameters of this optimizer and schedule, each drawn from its range."""
+    named: Params = {"optimizer": optimizer, "schedule": schedule}
+    return {
+        name: named.get(name) or draw(name, distribution)
+        for name, distribution in EVERY.distributions(named).items()
+    }
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("optimizer", RULES)
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_what_is_stored_reads_back_as_the_same_configuration(
-    optimizer: str, schedule: str, data: st.DataObject
-) -> None:
-    params = data.draw(stored_params(optimizer, schedule))
+def check_round_trip(params: Params) -> None:
     configuration = EVERY.configuration(params)
     again = EVERY.params(configuration)
     assert EVERY.configuration(again) == configuration
-    assert list(again) == list(EVERY.distributions(params))
-    for name, distribution in EVERY.distributions(params).items():
+    distributions = EVERY.distributions(params)
+    assert again.keys() == distributions.keys() == params.keys()
+    for name, distribution in distributions.items():
         # Only a distance from 1 is rounded, once.
         rounded = name.partition(".")[2].startswith("1-")
         assert again[name] == (pytest.approx(params[name], abs=1e-15) if rounded else params[name])
@@ -52,18 +52,48 @@ def test_what_is_stored_reads_back_as_the_same_configuration(
     assert Configuration.from_dict(configuration.as_dict()) == configuration
 
 
+@pytest.mark.parametrize("optimizer", RULES)
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_what_is_stored_reads_back_as_the_same_configuration(
+    optimizer: str, data: st.DataObject
+) -> None:
+    def draw(name: str, distribution: BaseDistribution) -> Any:
+        if isinstance(distribution, CategoricalDistribution):
+            return data.draw(st.sampled_from(distribution.choices), label=name)
+        if isinstance(distribution, IntDistribution):
+            return data.draw(st.integers(distribution.low, distribution.high), label=name)
+        assert isinstance(distribution, FloatDistribution)
+        return data.draw(st.floats(distribution.low, distribution.high), label=name)
+
+    check_round_trip(stored(optimizer, data.draw(st.sampled_from(list(SCHEDULES))), draw))
+
+
+@pytest.mark.parametrize("end", [0, -1])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_ends_of_every_range_read_back_as_well(schedule: str, end: int) -> None:
+    def draw(name: str, distribution: Any) -> Any:
+        if isinstance(distribution, CategoricalDistribution):
+            return distribution.choices[end]
+        return (distribution.low, distribution.high)[end]
+
+    for optimizer in RULES:
+        check_round_trip(stored(optimizer, schedule, draw))
+
+
 def test_a_configuration_has_the_hyperparameters_of_its_optimizer_and_schedule_alone() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    seen = set()
-    for _ in range(200):
+    optimizers, schedules = set(), set()
+    for _ in range(400):
         trial = study.ask()
         configuration = EVERY.suggest(trial)
         assert EVERY.configuration(trial.params) == configuration
         assert trial.distributions == EVERY.distributions(trial.params)
         owners = {name.partition(".")[0] for name in trial.params if "." in name}
         assert owners <= {configuration.optimizer, configuration.schedule}
-        seen.add((configuration.optimizer, configuration.schedule))
-    assert len(seen) == len(RULES) * len(SCHEDULES)
+        optimizers.add(configuration.optimizer)
+        schedules.add(configuration.schedule)
+    assert (optimizers, schedules) == (set(RULES), set(SCHEDULES))
 
 
 def test_names_say_whose_a_hyperparameter_is() -> None:
@@ -91,7 +121,7 @@ def test_the_default_of_every_optimizer_is_the_documented_one(name: str) -> None
     rule = RULES[name]
     documented = {h.name: h.default for h in rule.hyperparameters}
     assert configuration.hyperparameters == pytest.approx(documented, rel=1e-12)
-    assert (configuration.schedule, configuration.batch) == ("constant", 32)
+    assert (configuration.schedule, configuration.batch) == ("constant", rule.batches or 32)
     assert configuration.schedule_hyperparameters == {"warmup": 0}
 
 
@@ -136,18 +166,22 @@ def test_a_given_range_holds_every_learning_rate_and_nothing_else(low: float, hi
         given = dict(each.hyperparameters)
         assert given.pop("learning_rate") == expected
         assert given.items() <= usual[each.optimizer].items()
-    space = Space(resolved(space={"learning_rate": {"low": low, "high": high}}))
+    bounds = {"low": low, "high": high}
+    space = Space(resolved(space={"schedules": "all", "learning_rate": bounds}))
     for name in RULES:
-        found = space.distributions({"optimizer": name, "schedule": "cosine"})
-        assert found.pop(f"{name}.learning_rate") == FloatDistribution(low, high, log=True)
-        free = EVERY.distributions({"optimizer": name, "schedule": "cosine"})
-        found.pop("optimizer")
-        assert found.items() <= free.items()
+        params = {"optimizer": name, "schedule": "cosine"}
+        given_range = FloatDistribution(low, high, log=True)
+        expected_ranges = {
+            each: given_range if each == f"{name}.learning_rate" else distribution
+            for each, distribution in EVERY.distributions(params).items()
+        }
+        found = space.distributions(params) | {"optimizer": expected_ranges["optimizer"]}
+        assert found == expected_ranges
 
 
 def test_every_default_can_be_asked_for() -> None:
-    study = optuna.create_study()
     for space in (EVERY, Space(resolved(space={"learning_rate": {"low": 1e-6, "high": 1e-5}}))):
+        study = optuna.create_study()
         for configuration in space.defaults():
             study.enqueue_trial(space.params(configuration))
             assert space.suggest(study.ask()) == configuration  # a warning is an error here
@@ -156,18 +190,24 @@ def test_every_default_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("space", "field", "value", "allowed", "near"),
     [
-        ({"optimizers": ["adma"]}, "space.optimizers", "adma", list(RULES), "'adam'"),
-        ({"optimizers": ["sgd", "Nesterov"]}, "space.optimizers", "Nesterov", None, "'nesterov'"),
+        ({"optimizers": ["adamm"]}, "space.optimizers", "adamm", list(RULES), "'adam'"),
+        (
+            {"optimizers": ["sgd", "Nesterov"]},
+            "space.optimizers",
+            "Nesterov",
+            list(RULES),
+            "'nesterov'",
+        ),
         ({"schedules": ["cosinus"]}, "space.schedules", "cosinus", list(SCHEDULES), "'cosine'"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_ones(
-    space: dict[str, Any], field: str, value: str, allowed: list[str] | None, near: str
+    space: dict[str, Any], field: str, value: str, allowed: list[str], near: str
 ) -> None:
     with pytest.raises(SpecError, match=rf"Got '{value}'. Did you mean .*{near}") as caught:
         Space(resolved(space=space))
     assert (caught.value.field, caught.value.value) == (field, value)
-    assert caught.value.allowed == (allowed or list(RULES))
+    assert caught.value.allowed == allowed[:SHOWN]
 
 
 @pytest.mark.parametrize(
@@ -189,4 +229,5 @@ def test_a_spec_with_open_batches_is_refused() -> None:
 def test_classic_is_what_textbooks_name_and_all_is_everything() -> None:
     assert Space(resolved()).optimizers == list(CLASSIC)
     assert list(RULES) == EVERY.optimizers
-    assert Space(resolved()).schedules == list(SCHEDULES)
+    assert Space(resolved()).schedules == list(CLASSIC_SCHEDULES)
+    assert list(SCHEDULES) == EVERY.schedules
