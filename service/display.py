@@ -34,9 +34,9 @@ def label(text: str) -> str:
 
 
 def describe(error: FalllineError) -> str:
-    """A refusal in one or more lines: what is wrong, then each field."""
+    """A refusal in one line; if several fields are wrong, one more for each."""
     fields = error.problem.get("errors", [])
-    lines = [f"  {each.get('field', '')}: {each['message']}" for each in fields]
+    lines = [f"  {each.get('field', '')}: {each['message']}" for each in fields if len(fields) > 1]
     return plain("\n".join([str(error), *lines]))
 
 
@@ -108,7 +108,10 @@ def show_answer(console: Console, job: Json, best: Json) -> None:
 
 def show_jobs(console: Console, jobs: list[Json]) -> None:
     """A line a job."""
-    table = Table("job", "state", "trials", "metric", "best", "seconds", "created")
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("job", no_wrap=True, min_width=36)  # to be copied, however narrow the screen
+    for name in ("state", "trials", "metric", "best", "seconds", "created"):
+        table.add_column(name)
     for job in jobs:
         counts = job["counts"]
         done = counts["completed"] + counts["diverged"] + counts["stopped"]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import Row
 
 from service.jobs import JobState
@@ -24,6 +24,14 @@ class JobSpec(StudySpec):
     """What to tune: a dataset and, where the defaults do not fit, how."""
 
     dataset: str = Field(description="Id of an uploaded dataset.")
+
+    @field_validator("dataset")
+    @classmethod
+    def _is_text(cls, value: str) -> str:
+        # JSON can hold half a surrogate pair, which no database takes.
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("must be text; got half a surrogate pair")
+        return value
 
 
 class Page(BaseModel, Generic[Item]):

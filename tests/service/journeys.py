@@ -23,7 +23,7 @@ SMALL: Json = {
 ENDLESS: Json = SMALL | {"budget": {"trials": 1000, "epochs": 10_000}}
 
 
-def until(probe: Callable[[], Found | None], seconds: float = 60.0) -> Found:
+def until(probe: Callable[[], Found | None], seconds: float = 120.0) -> Found:
     """What a probe finds, as soon as it finds something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -70,14 +70,14 @@ def job(client: httpx.Client, job_id: str) -> Json:
     return found
 
 
-def ended(client: httpx.Client, job_id: str, seconds: float = 60.0) -> Json:
+def ended(client: httpx.Client, job_id: str) -> Json:
     """The job, once it has ended."""
 
     def look() -> Json | None:
         view = job(client, job_id)
         return view if view["state"] in ENDED else None
 
-    return until(look, seconds)
+    return until(look)
 
 
 def training(client: httpx.Client, job_id: str) -> Json:

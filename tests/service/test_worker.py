@@ -16,7 +16,7 @@ from tests.service.test_engine import always, dataset, wave
 
 __all__ = ["dataset"]  # a fixture
 
-pytestmark = pytest.mark.xdist_group("worker")
+pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

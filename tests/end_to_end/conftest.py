@@ -1,0 +1,102 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from service.client import Client
+from tests.service.conftest import listen
+from tests.service.journeys import until
+
+
+class Machine:
+    """A user's machine: the `fallline` command in processes of its own, and one home.
+
+    Args:
+        home: the server's folder.
+        workers: processes that train.
+    """
+
+    def __init__(self, home: Path, workers: int = 1) -> None:
+        listener = listen()
+        self.home = home
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if "FALLLINE" not in name},
+            "FALLLINE_HOME": str(home),
+            "FALLLINE_PORT": str(listener.getsockname()[1]),
+            "FALLLINE_WORKERS": str(workers),
+            "COLUMNS": "120",
+        }
+        listener.close()
+        self.server: subprocess.Popen[str] | None = None
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """One command, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "service", *arguments],
+            env=self.environment, capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        server = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve"],
+            env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.server = server
+
+        def answers() -> bool:
+            assert server.poll() is None, server.communicate()[0]
+            with Client(self.url, "any") as client:
+                return client.healthy()
+
+        until(answers)
+
+    def kill(self) -> None:
+        """Let the server vanish, as a power cut would; its workers follow it."""
+        assert self.server is not None
+        left = psutil.Process(self.server.pid).children(recursive=True)
+        self.server.kill()
+        self.server.communicate()
+        self.server = None
+        _, alive = psutil.wait_procs(left, timeout=60)
+        assert alive == []
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Ask the server to end; its exit code and all that it printed."""
+        assert self.server is not None
+        left = psutil.Process(self.server.pid).children(recursive=True)
+        self.server.send_signal(signal_number)
+        printed, _ = self.server.communicate(timeout=60)
+        code = self.server.returncode
+        self.server = None
+        _, alive = psutil.wait_procs(left, timeout=60)
+        assert alive == []
+        return code, printed
+
+    def client(self) -> Client:
+        """A client of the server."""
+        return Client(self.url, (self.home / "token").read_text())
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine of which the test starts and stops the server."""
+    made = Machine(tmp_path / "home")
+    yield made
+    if made.server is not None:
+        made.kill()
+
+
+@pytest.fixture(scope="session")
+def running_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine on which a server runs."""
+    made = Machine(tmp_path_factory.mktemp("machine") / "home")
+    made.start()
+    yield made
+    made.stop()

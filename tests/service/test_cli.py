@@ -1,0 +1,198 @@
+import json
+import signal
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service import cli
+from service.client import FalllineError
+from tests.service.conftest import Live, listen
+from tests.service.journeys import ENDLESS, submit, table, upload
+
+pytestmark = [pytest.mark.xdist_group("shared_live"), pytest.mark.timeout(300)]
+
+COMMANDS = ["serve", "demo", "tune", "jobs", "best", "version"]
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """`main` changes what a request to stop does."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def server(shared_live: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
+    """The server that the command finds."""
+    settings = shared_live.services.settings
+    monkeypatch.setenv("FALLLINE_HOME", str(settings.home))
+    monkeypatch.setenv("FALLLINE_PORT", str(settings.port))
+    return shared_live
+
+
+def run(*arguments: str) -> str:
+    """What the command prints when all goes well."""
+    found = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+def fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> str:
+    """The one line that the command prints when it cannot do its work."""
+    monkeypatch.setattr("sys.argv", ["fallline", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    return line
+
+
+def test_every_command_is_explained() -> None:
+    text = run("--help")
+    for command in COMMANDS:
+        assert command in text
+        assert "--help" in run(command, "--help")
+
+
+def test_the_version_is_printed() -> None:
+    assert run("version").strip() == version("fallline")
+
+
+def test_tuning_prints_the_plan_and_the_answer(server: Live, tmp_path: Path) -> None:
+    file = tmp_path / "my (small) table.csv"
+    file.write_bytes(table())
+    text = run(
+        "tune", str(file), "--target", "kind", "--trials", "9", "--epochs", "2",
+        "--optimizer", "adam", "--optimizer", "sgd", "--metric", "accuracy", "--seed", "4",
+    )  # fmt: skip
+    assert "my small table: 60 rows, 3 columns" in text
+    assert "judged by accuracy" in text
+    assert "Best configuration" in text
+    assert "9 trials in" in text
+    job = server.client.get("/v1/jobs").json()["items"][0]
+    assert job["spec"]["seed"] == 4
+    assert job["spec"]["budget"] == {"trials": 9, "epochs": 2, "seconds": None}
+    assert job["spec"]["space"]["optimizers"] == ["adam", "sgd"]
+
+
+def test_json_is_all_that_scripts_get(server: Live, tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_bytes(table())
+    best = json.loads(run("tune", str(file), "--trials", "4", "--epochs", "1", "--json"))
+    assert best["config"].keys() == {"optimizer", "schedule", "batch"}
+    assert json.loads(run("best", best["job"], "--json")) == best
+    listed = json.loads(run("jobs", "--json"))
+    assert listed[0]["id"] == best["job"]
+    assert listed[0]["best_value"] == best["value"]
+    assert "Best configuration" in run("best", best["job"])
+    assert best["job"] in run("jobs")  # whole, to be copied
+
+
+@pytest.mark.usefixtures("server")
+def test_what_the_server_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_bytes(b"size,kind\n1,2\n3\n")
+    assert "the row in line 3 has 1 values" in fails(monkeypatch, capsys, "tune", str(file))
+    file.write_bytes(table())
+    line = fails(monkeypatch, capsys, "tune", str(file), "--target", "knid")
+    assert "Did you mean 'kind'?" in line
+    line = fails(monkeypatch, capsys, "tune", str(file), "--optimizer", "adamm")
+    assert "Did you mean 'adam'" in line
+    assert "There is no job 'nothing'" in fails(monkeypatch, capsys, "best", "nothing")
+
+
+@pytest.mark.usefixtures("server")
+def test_refused_fields_are_listed_if_there_are_several(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_bytes(table())
+    line = fails(monkeypatch, capsys, "tune", str(file), "--trials", "0")
+    assert line == "budget.trials: Input should be greater than or equal to 1."
+    wrong = ["fallline", "tune", str(file), "--trials", "0", "--seed", "-1"]
+    monkeypatch.setattr("sys.argv", wrong)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    first, *fields = capsys.readouterr().err.splitlines()
+    assert first.startswith("budget.trials: Input should be greater than or equal to 1.")
+    assert fields == [
+        "  budget.trials: Input should be greater than or equal to 1",
+        "  seed: Input should be greater than or equal to 0",
+    ]
+
+
+def test_a_job_that_was_cancelled_has_no_answer(
+    server: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = submit(server.client, upload(server.client, table()), **ENDLESS)
+    server.client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert "No trial has completed yet" in fails(monkeypatch, capsys, "best", job["id"])
+
+
+def test_a_job_that_fails_says_why(
+    server: Live,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_bytes(table())
+    monkeypatch.setattr("sys.argv", ["fallline", "tune", str(file), "--json", "--seconds", "1e-6"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines()[-1].startswith("The job is failed. No trial reached its last")
+
+
+def test_without_a_token_the_way_out_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FALLLINE_HOME", str(tmp_path / "a-home-with-a-long-name" / ("x" * 100)))
+    line = fails(monkeypatch, capsys, "jobs")
+    assert "There is no token at" in line
+    assert "`fallline serve`" in line
+
+
+def test_without_a_server_the_way_out_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listener = listen()
+    monkeypatch.setenv("FALLLINE_PORT", str(listener.getsockname()[1]))
+    monkeypatch.setenv("FALLLINE_TOKEN", "x" * 20)
+    listener.close()
+    assert "No server answers at http://127.0.0.1" in fails(monkeypatch, capsys, "jobs")
+
+
+def test_a_bad_setting_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FALLLINE_PORT", "eighty")
+    assert fails(monkeypatch, capsys, "serve").startswith("FALLLINE_PORT: ")
+
+
+def test_a_file_that_is_not_there_is_a_wrong_use() -> None:
+    found = CliRunner().invoke(cli.app, ["tune", "nothing.csv"])
+    assert found.exit_code == 2
+    assert "nothing.csv" in found.stderr
+
+
+def test_the_token_of_the_settings_comes_before_the_file(
+    server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("jobs", "--json").startswith("[")
+    monkeypatch.setenv("FALLLINE_TOKEN", "not-the-right-token")
+    with pytest.raises(FalllineError):
+        run("jobs")

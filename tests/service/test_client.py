@@ -1,0 +1,148 @@
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from service import datasets, jobs, tokens
+from service.client import Client, FalllineError
+from studies.resolve import resolve
+from studies.spec import StudySpec
+from tests.service.conftest import Live, listen
+from tests.service.journeys import ENDLESS, SMALL, table, training
+
+pytestmark = [pytest.mark.xdist_group("shared_live"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def client(shared_live: Live) -> Iterator[Client]:
+    token = shared_live.services.token.get_secret_value()
+    with Client(str(shared_live.client.base_url), token) as opened:
+        yield opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "my table.csv"
+    path.write_bytes(table())
+    return path
+
+
+def test_from_a_file_to_an_answer(client: Client, file: Path) -> None:
+    dataset = client.upload(file, target="kind")
+    assert (dataset["name"], dataset["target"], dataset["rows"]) == ("my table", "kind", 60)
+    job = client.submit(dataset["id"], **SMALL)
+    seen = list(client.watch(job["id"]))
+    assert seen[-1]["state"] == "completed"
+    assert all(view["state"] in {"queued", "running"} for view in seen[:-1])
+    assert client.job(job["id"]) == seen[-1]
+    best = client.best(job["id"])
+    assert best["value"] == seen[-1]["best_value"]
+    assert client.report(job["id"])["best"]["number"] == best["trial"]
+    assert next(client.jobs())["id"] == job["id"]
+
+
+def test_a_job_can_be_cancelled(client: Client, file: Path, shared_live: Live) -> None:
+    job = client.submit(client.upload(file)["id"], **ENDLESS)
+    training(shared_live.client, job["id"])
+    assert client.cancel(job["id"])["state"] == "cancelled"
+    assert [view["state"] for view in client.watch(job["id"])] == ["cancelled"]
+    with pytest.raises(FalllineError, match="The job has ended: it is cancelled") as caught:
+        client.cancel(job["id"])
+    assert caught.value.problem["status"] == 409
+
+
+def test_jobs_are_listed_however_many_there_are(
+    client: Client, file: Path, shared_live: Live
+) -> None:
+    dataset_id = client.upload(file)["id"]
+    spec = StudySpec.model_validate(SMALL | {"target": "kind"})
+    with shared_live.services.database.write() as connection:
+        schema = datasets.schema(datasets.get(connection, tokens.LOCAL_OWNER, dataset_id))
+        made = []
+        for _ in range(205):
+            made.append(
+                jobs.create(
+                    connection,
+                    owner=tokens.LOCAL_OWNER,
+                    dataset_id=dataset_id,
+                    request={},
+                    resolved=resolve(spec, schema),
+                )
+            )
+            jobs.cancel(connection, tokens.LOCAL_OWNER, made[-1])
+    listed = [job["id"] for job in client.jobs()]
+    assert listed[:205] == made[::-1]
+    assert len(set(listed)) == len(listed)
+
+
+def test_a_refusal_carries_the_problem(client: Client, file: Path) -> None:
+    dataset = client.upload(file)
+    with pytest.raises(FalllineError, match="Did you mean 'adam'") as caught:
+        client.submit(dataset["id"], space={"optimizers": ["adamm"]})
+    assert caught.value.problem["field"] == "space.optimizers"
+    assert caught.value.problem["status"] == 422
+    file.write_bytes(b"")
+    with pytest.raises(FalllineError, match="the file is empty"):
+        client.upload(file)
+    with pytest.raises(FalllineError, match="There is no job 'nothing'"):
+        client.best("nothing")
+
+
+def test_a_wrong_token_is_refused(shared_live: Live) -> None:
+    with (
+        Client(str(shared_live.client.base_url), "fall_wrong") as client,
+        pytest.raises(FalllineError) as caught,
+    ):
+        client.job("any")
+    assert caught.value.problem["status"] == 401
+
+
+def test_without_a_server_the_way_out_is_told() -> None:
+    listener = listen()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    listener.close()
+    with Client(address, "any") as client:
+        assert not client.healthy()
+        with pytest.raises(
+            FalllineError, match=r"No server answers at .*`fallline serve`"
+        ) as caught:
+            client.job("any")
+    assert address in str(caught.value)
+    assert caught.value.problem == {}
+
+
+def test_a_server_says_that_it_is_healthy(client: Client) -> None:
+    assert client.healthy()
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A server that is not ours: a proxy in front of one, say."""
+
+    def do_GET(self) -> None:
+        content = b"<h1>Bad gateway</h1>"
+        self.send_response(502)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_an_answer_that_is_not_ours_is_an_error_too() -> None:
+    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with (
+                Client(f"http://127.0.0.1:{server.server_port}", "any") as client,
+                pytest.raises(FalllineError, match="HTTP 502") as caught,
+            ):
+                client.job("any")
+            assert caught.value.problem == {}
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,335 @@
+import hashlib
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from service import tokens
+from service.app import create_app
+from service.services import open_services
+from service.settings import Settings
+from tests import datasets as tables
+from tests.service.conftest import Live, listen, serving
+from tests.service.journeys import contents, table, until, upload, walk
+from tests.service.test_problems import problem
+
+pytestmark = [pytest.mark.xdist_group("datasets_api"), pytest.mark.timeout(300)]
+
+LIMIT = 200_000
+GIGABYTES = 2 * 1024**3
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server that takes small uploads only."""
+    listener = listen()
+    settings = Settings(
+        home=tmp_path_factory.mktemp("datasets") / "home",
+        port=listener.getsockname()[1],
+        workers=1,
+        max_upload_bytes=LIMIT,
+    )
+    with (
+        open_services(settings) as services,
+        serving(create_app(services), settings, listener) as address,
+        httpx.Client(
+            base_url=address,
+            headers={"Authorization": f"Bearer {services.token.get_secret_value()}"},
+            timeout=30,
+        ) as client,
+        httpx.Client(base_url=address, timeout=30) as anonymous,
+    ):
+        yield Live(services, client, anonymous)
+
+
+@pytest.fixture
+def unchanged(live: Live) -> Iterator[None]:
+    """Sees that nothing is left of what the test sends."""
+    before = contents(live.services)
+    yield
+    assert contents(live.services) == before
+
+
+def send(live: Live, content: bytes, **more: Any) -> httpx.Response:
+    params = {"name": "table"} | more.pop("params", {})
+    headers = {"Content-Type": "text/csv"} | more.pop("headers", {})
+    return live.client.post("/v1/datasets", params=params, content=content, headers=headers, **more)
+
+
+def test_an_upload_is_described(live: Live, tmp_path: Any) -> None:
+    file = tables.wine(tmp_path / "wine.csv", imperfect=True)
+    dataset = upload(live.client, file, name="My wine-2.csv", target="target")
+    assert (dataset["name"], dataset["rows"], dataset["target"]) == ("My wine-2.csv", 178, "target")
+    kinds = {column["name"]: column["kind"] for column in dataset["columns"]}
+    assert list(kinds) == file.read_text().partition("\n")[0].split(",")
+    assert (kinds["region"], kinds["remark"]) == ("categorical", "categorical")
+    assert kinds["alcohol"] == "numeric"
+    missing = {c["name"]: c["missing"] for c in dataset["columns"] if c["missing"]}
+    assert missing == {"alcohol": 1, "target": 1}
+    stored = live.services.store.path(dataset["digest"]).read_bytes()
+    assert hashlib.sha256(stored).hexdigest() == dataset["digest"]
+    assert len(stored) == dataset["bytes"]
+    assert live.client.get(f"/v1/datasets/{dataset['id']}").json() == dataset
+
+
+def test_equal_tables_share_their_bytes(live: Live) -> None:
+    first = upload(live.client, table(), name="one")
+    files = contents(live.services)["files"]
+    second = upload(live.client, table().replace(b"\n", b"\r\n"), name="two")
+    assert second["digest"] == first["digest"]
+    assert second["id"] != first["id"]
+    assert contents(live.services)["files"] == files
+
+
+def test_columns_without_use_are_warned_about(live: Live) -> None:
+    rows = b"".join(b"%d.5,,same,%d\n" % (row % 7, row % 3) for row in range(60))
+    dataset = upload(live.client, b"size,nothing,constant,kind\n" + rows)
+    left_out = {column["name"]: column["left_out"] for column in dataset["columns"]}
+    assert left_out == {"size": None, "nothing": "empty", "constant": "constant", "kind": None}
+    (empty,) = [warning for warning in dataset["warnings"] if "'nothing'" in warning]
+    assert "has no values" in empty
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"", "the file is empty"),
+        (b"\n\n\n", "the file is empty"),
+        (b"size,kind\n", "a header of 2 columns and no rows"),
+        (b"1,2\n3,4\n", "has no header"),
+        (b"size;kind\n1;2\n", "semicolons"),
+        (b"size,size\n1,2\n", "same name"),
+        (b"size,kind\n1,2\n3\n", "line 3 has 1 values; the header has 2 columns"),
+        (b"size,kind\n1,2\n\n3,4,5\n", "line 4 has 3 values; the header has 2 columns"),
+        (b"size,kind\n1,2\n3,\0\n", "line 3 of the file holds a NUL byte"),
+        (b"size,kind\n1,2\n3,\xff\n", "line 3 of the file is not UTF-8"),
+        (b'size,kind\n1,"2\n3,4\n', "line 2"),
+        (b"PK\x03\x04\x00\x00", "NUL byte"),
+    ],
+)
+@pytest.mark.usefixtures("unchanged")
+def test_what_is_no_table_is_refused(live: Live, content: bytes, detail: str) -> None:
+    body = problem(send(live, content))
+    assert (body["status"], body["type"]) == (422, "/problems/invalid")
+    assert body["field"] == "file"
+    assert detail in body["detail"]
+    assert body["value"]
+    assert body["allowed"]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_target_that_is_no_column_is_refused_with_the_nearest(live: Live) -> None:
+    body = problem(send(live, table(), params={"target": "knid"}))
+    assert (body["status"], body["field"], body["value"]) == (422, "target", "knid")
+    assert body["allowed"] == ["size", "weight", "kind"]
+    assert "Did you mean 'kind'?" in body["detail"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", " x", "../x", "a/b", "a\nb", "a\0", "-x", "x" * 65, "a;b", "<b>"]
+)
+@pytest.mark.usefixtures("unchanged")
+def test_a_bad_name_is_refused(live: Live, name: str) -> None:
+    body = problem(send(live, table(), params={"name": name}))
+    assert (body["status"], body["field"]) == (422, "name")
+    assert body["errors"][0]["field"] == "name"
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_name_is_needed(live: Live) -> None:
+    answer = live.client.post("/v1/datasets", content=table(), headers={"Content-Type": "text/csv"})
+    body = problem(answer)
+    assert (body["status"], body["field"]) == (422, "name")
+
+
+@pytest.mark.parametrize(
+    ("headers", "field", "value"),
+    [
+        ({"Content-Encoding": "gzip"}, "Content-Encoding", "gzip"),
+        ({"Content-Encoding": "br, gzip"}, "Content-Encoding", "br, gzip"),
+        ({"Content-Type": "application/json"}, "Content-Type", "application/json"),
+        ({"Content-Type": "text/html; charset=utf-8"}, "Content-Type", "text/html"),
+        ({"Content-Type": "multipart/form-data"}, "Content-Type", "multipart/form-data"),
+    ],
+)
+@pytest.mark.usefixtures("unchanged")
+def test_a_body_of_another_kind_is_refused(
+    live: Live, headers: dict[str, str], field: str, value: str
+) -> None:
+    body = problem(send(live, table(), headers=headers))
+    assert (body["status"], body["field"], body["value"]) == (415, field, value)
+    assert body["type"] == "/problems/unsupported-media"
+    assert body["allowed"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/csv; charset=utf-8", "TEXT/CSV", "application/octet-stream"]
+)
+def test_usual_names_of_csv_are_accepted(live: Live, kind: str) -> None:
+    assert send(live, table(), headers={"Content-Type": kind}).status_code == 201
+
+
+@contextmanager
+def opened(live: Live, *headers: str) -> Iterator[socket.socket]:
+    """An upload of which nothing but the head is sent."""
+    head = [
+        "POST /v1/datasets?name=large HTTP/1.1",
+        f"Host: 127.0.0.1:{live.services.settings.port}",
+        f"Authorization: Bearer {live.services.token.get_secret_value()}",
+        "Content-Type: text/csv",
+        *headers,
+    ]
+    address = ("127.0.0.1", live.services.settings.port)
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall("\r\n".join([*head, "", ""]).encode())
+        yield connection
+
+
+def refused(live: Live, *headers: str) -> bytes:
+    """The whole answer to such an upload."""
+    answer = b""
+    with opened(live, *headers) as connection:
+        while part := connection.recv(65_536):
+            answer += part
+    return answer
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, GIGABYTES])
+@pytest.mark.usefixtures("unchanged")
+def test_a_size_above_the_limit_is_refused_before_the_body_is_sent(live: Live, size: int) -> None:
+    answer = refused(live, f"Content-Length: {size}")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"type": "/problems/too-large"' in answer
+    assert f'"value": {size}'.encode() in answer
+    assert f"at most {LIMIT} bytes".encode() in answer
+
+
+@pytest.mark.parametrize("size", ["-1", "1e9", "12 34", "9" * 30])
+@pytest.mark.usefixtures("unchanged")
+def test_a_size_that_is_no_number_is_refused(live: Live, size: str) -> None:
+    status = refused(live, f"Content-Length: {size}").split(b" ")[1]
+    assert status in {b"400", b"413", b"422"}
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_body_above_the_limit_is_refused_if_its_size_was_not_told(live: Live) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        yield b"size,kind\n"
+        while sent < 100 * LIMIT:
+            sent += 20_000
+            yield b"1,2\n" * 5000
+
+    answer = live.client.post(
+        "/v1/datasets",
+        params={"name": "large"},
+        content=endless(),
+        headers={"Content-Type": "text/csv"},
+    )
+    body = problem(answer)
+    assert (body["status"], body["type"], body["field"]) == (413, "/problems/too-large", "body")
+    assert LIMIT < body["value"] < 5 * LIMIT
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(live: Live) -> None:
+    before = contents(live.services)
+
+    def unfinished() -> bool:
+        return contents(live.services)["files"] != before["files"]
+
+    with opened(live, f"Content-Length: {len(table()) + 10}") as connection:
+        connection.sendall(table())
+        until(unfinished)
+    until(lambda: not unfinished())
+    assert contents(live.services) == before
+
+
+def test_a_body_up_to_the_limit_is_accepted(live: Live) -> None:
+    content = table()
+    content += b"1.5,2,a\n" * ((LIMIT - len(content)) // 8)
+    assert LIMIT - 8 < len(content) <= LIMIT
+    assert send(live, content).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 400),
+        ({"Authorization": "Bearer fall_wrong"}, 401),
+        ({"Authorization": ""}, 401),
+    ],
+)
+@pytest.mark.usefixtures("unchanged")
+def test_strangers_are_refused(live: Live, headers: dict[str, str], status: int) -> None:
+    assert problem(send(live, table(), headers=headers))["status"] == status
+
+
+def test_a_list_walks_every_dataset_once_newest_first(live: Live) -> None:
+    made = [upload(live.client, table(), name=f"page {number}")["id"] for number in range(5)]
+    everything = walk(live.client, "/v1/datasets")
+    ids = [dataset["id"] for dataset in everything]
+    assert ids[:5] == made[::-1]
+    assert len(set(ids)) == len(ids)
+    for limit in (1, 2, 1000):
+        assert walk(live.client, "/v1/datasets", limit=limit) == everything
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": 1001}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"cursor": "zzz"}, "cursor"),
+        ({"cursor": ""}, "cursor"),
+        ({"cursor": "'; DROP TABLE datasets; --"}, "cursor"),
+    ],
+)
+@pytest.mark.usefixtures("unchanged")
+def test_a_bad_page_is_refused(live: Live, params: dict[str, Any], field: str) -> None:
+    body = problem(live.client.get("/v1/datasets", params=params))
+    assert (body["status"], body["field"]) == (422, field)
+    assert body["value"] == str(params[field])
+    assert body["allowed"]
+
+
+@pytest.mark.parametrize("dataset", ["nothing", "0" * 36, "..%2Ftoken", "%00", "é"])
+def test_an_unknown_dataset_is_not_found(live: Live, dataset: str) -> None:
+    body = problem(live.client.get(f"/v1/datasets/{dataset}"))
+    assert (body["status"], body["type"]) == (404, "/problems/not-found")
+
+
+def test_datasets_of_others_are_not_found(live: Live) -> None:
+    mine = upload(live.client, table())["id"]
+    with live.services.database.write() as connection:
+        token = tokens.create(connection, owner="ann", name="test", scopes=["read", "write"])
+    headers = {"Authorization": f"Bearer {token}"}
+    assert live.anonymous.get(f"/v1/datasets/{mine}", headers=headers).status_code == 404
+    assert live.anonymous.get("/v1/datasets", headers=headers).json() == {"items": [], "next": None}
+
+
+def test_an_upload_that_cannot_be_recorded_leaves_no_row(live: Live) -> None:
+    with sqlite3.connect(live.services.database.path) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON datasets "
+            "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    connection.close()
+    try:
+        before = contents(live.services)
+        assert problem(send(live, table(61)))["status"] == 500
+        after = contents(live.services)
+    finally:
+        with sqlite3.connect(live.services.database.path) as connection:
+            connection.execute("DROP TRIGGER full")
+        connection.close()
+    assert {name: n for name, n in after.items() if name != "files"} == {
+        name: n for name, n in before.items() if name != "files"
+    }
+    assert send(live, table(61)).status_code == 201

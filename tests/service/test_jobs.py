@@ -1,0 +1,390 @@
+import sqlite3
+from collections.abc import Callable
+from typing import Any, get_args
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, insert, select, update
+
+from service import jobs, tables, trials
+from service.database import Database
+from service.errors import Conflict, NotFound
+from service.jobs import MOVES, Claim, JobState, Superseded
+from studies.resolve import Resolved
+from studies.search import Search
+from studies.spec import StudySpec
+
+STATES: tuple[JobState, ...] = get_args(JobState)
+SPEC = StudySpec.model_validate(
+    {
+        "target": "y",
+        "task": "classification",
+        "metric": "log_loss",
+        "space": {"batch": [32]},
+        "budget": {"trials": 20},
+    }
+)
+HIGHEST = SPEC.model_copy(update={"metric": "accuracy"})
+
+
+@pytest.fixture
+def db(database: Database) -> Database:
+    """A database with one dataset."""
+    with database.write() as connection:
+        connection.execute(
+            insert(tables.datasets).values(
+                id="dataset", owner="ann", name="table", digest="0" * 64, rows=60, columns=[],
+                bytes=1, warnings=[],
+            )
+        )  # fmt: skip
+    return database
+
+
+def create(connection: Connection, spec: StudySpec = SPEC, owner: str = "ann") -> str:
+    resolved = Resolved(spec, inferred={"metric": "usual"}, warnings=("careful",))
+    return jobs.create(
+        connection, owner=owner, dataset_id="dataset", request={"seed": 0}, resolved=resolved
+    )
+
+
+def claimed(database: Database, spec: StudySpec = SPEC) -> Claim:
+    """A new job, taken up."""
+    with database.write() as connection:
+        create(connection, spec)
+        claim = jobs.claim(connection)
+    assert claim is not None
+    return claim
+
+
+def row(database: Database, job_id: str) -> Any:
+    with database.read() as connection:
+        return connection.execute(select(tables.jobs).where(tables.jobs.c.id == job_id)).one()
+
+
+def dump(database: Database) -> list[str]:
+    """Everything there is in the database."""
+    connection = sqlite3.connect(database.path)
+    try:
+        return list(connection.iterdump())
+    finally:
+        connection.close()
+
+
+def ended(
+    trial: FrozenTrial, value: float | None = None, outcome: str = "completed"
+) -> FrozenTrial:
+    states = {
+        "completed": TrialState.COMPLETE,
+        "diverged": TrialState.PRUNED,
+        "stopped": TrialState.FAIL,
+    }
+    done = optuna.trial.create_trial(
+        state=states[outcome],
+        value=value,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs={"outcome": outcome, "seconds": 0.1},
+        intermediate_values={} if value is None else {1: value},
+    )
+    done.number, done.datetime_start = trial.number, trial.datetime_start
+    return done
+
+
+def test_a_job_begins_queued_with_an_empty_study(db: Database) -> None:
+    with db.write() as connection:
+        job_id = create(connection)
+    found = row(db, job_id)
+    assert (found.state, found.attempt, found.owner) == ("queued", 0, "ann")
+    assert StudySpec.model_validate(found.spec) == SPEC
+    assert (found.inferred, found.warnings) == ({"metric": "usual"}, ["careful"])
+    assert (found.best_value, found.error, found.started, found.finished) == (None,) * 4
+    study = optuna.load_study(study_name=f"job-{job_id}", storage=db.url)
+    assert study.trials == []
+    assert study.user_attrs == {"job": job_id, "dataset": "dataset", "metric": "log_loss"}
+    assert study.direction is optuna.study.StudyDirection.MINIMIZE
+
+
+def do_claim(connection: Connection, claim: Claim) -> None:
+    jobs.claim(connection)
+
+
+def do_requeue(connection: Connection, claim: Claim) -> None:
+    jobs.requeue_running(connection)
+
+
+def do_cancel(connection: Connection, claim: Claim) -> None:
+    jobs.cancel(connection, "ann", claim.id)
+
+
+def do_complete(connection: Connection, claim: Claim) -> None:
+    jobs.finish(connection, claim, "completed", seconds=1.0)
+
+
+def do_fail(connection: Connection, claim: Claim) -> None:
+    jobs.finish(connection, claim, "failed", seconds=1.0, error="why")
+
+
+ACTIONS: dict[Callable[[Connection, Claim], None], tuple[JobState, set[JobState]]] = {
+    do_claim: ("running", {"queued"}),
+    do_requeue: ("queued", {"running"}),
+    do_cancel: ("cancelled", {"queued", "running", "paused"}),
+    do_complete: ("completed", {"running"}),
+    do_fail: ("failed", {"running"}),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("source", STATES)
+def test_every_action_moves_a_job_as_the_table_of_moves_allows(
+    db: Database, source: JobState, action: Callable[[Connection, Claim], None]
+) -> None:
+    claim = claimed(db)
+    with db.write() as connection:
+        connection.execute(update(tables.jobs).values(state=source))
+    target, allowed = ACTIONS[action]
+    before = dump(db)
+    if source in allowed:
+        with db.write() as connection:
+            action(connection, claim)
+        assert row(db, claim.id).state == target
+        assert target in MOVES[source]
+        return
+    try:
+        with db.write() as connection:
+            action(connection, claim)
+    except (Superseded, Conflict):
+        pass
+    assert dump(db) == before
+
+
+@pytest.mark.parametrize("target", STATES)
+@pytest.mark.parametrize("source", STATES)
+def test_every_pair_of_states_is_decided(source: JobState, target: JobState) -> None:
+    expected = {
+        ("queued", "running"), ("queued", "cancelled"), ("running", "queued"),
+        ("running", "paused"), ("running", "completed"), ("running", "failed"),
+        ("running", "cancelled"), ("paused", "queued"), ("paused", "cancelled"),
+    }  # fmt: skip
+    assert (target in MOVES[source]) == ((source, target) in expected)
+    assert (source in jobs.sources(target)) == ((source, target) in expected)
+
+
+def test_jobs_are_taken_up_in_the_order_in_which_they_came(db: Database) -> None:
+    created = []
+    for size in (1, 30, 1, 20):
+        with db.write() as connection:
+            created += [create(connection) for _ in range(size)]
+    taken = []
+    with db.write() as connection:
+        while claim := jobs.claim(connection):
+            assert claim.attempt == 1
+            taken.append(claim.id)
+    assert taken == created
+
+
+def test_a_job_taken_up_again_keeps_its_place_and_its_start(db: Database) -> None:
+    first = claimed(db)
+    with db.write() as connection:
+        create(connection)
+        assert jobs.requeue_running(connection) == 1
+        again = jobs.claim(connection)
+    assert again is not None
+    assert (again.id, again.attempt, again.study_id) == (first.id, 2, first.study_id)
+    started = row(db, first.id).started
+    with db.write() as connection:
+        jobs.requeue_running(connection)
+        jobs.claim(connection)
+    assert row(db, first.id).started == started
+
+
+def test_an_empty_queue_has_nothing_to_take_up(db: Database) -> None:
+    with db.write() as connection:
+        assert jobs.claim(connection) is None
+        assert jobs.requeue_running(connection) == 0
+
+
+def test_a_wave_and_its_progress_are_stored_together(db: Database) -> None:
+    claim = claimed(db)
+    search = Search(SPEC)
+    asked = search.ask(8)
+    with db.write() as connection:
+        jobs.record_asked(connection, claim, asked)
+    found = row(db, claim.id)
+    assert (found.trials_asked, found.waves_done) == (8, 0)
+    wave = [ended(trial, 0.5 + trial.number) for trial in asked[:5]]
+    wave += [ended(trial, outcome="diverged") for trial in asked[5:7]]
+    wave += [ended(asked[7], outcome="stopped")]
+    with db.write() as connection:
+        jobs.record_told(connection, claim, wave, 2.5)
+    found = row(db, claim.id)
+    assert (found.trials_completed, found.trials_diverged, found.trials_stopped) == (5, 2, 1)
+    assert (found.waves_done, found.seconds) == (1, 2.5)
+    assert (found.best_value, found.best_trial) == (0.5, 0)
+    with db.read() as connection:
+        stored = trials.read(connection, claim.study_id, intermediate=True)
+    assert [(t.number, t.state, t.values, t.params) for t in stored] == [
+        (t.number, t.state, t.values, t.params) for t in wave
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "best"),
+    [(SPEC, [(0.5, 1), (0.5, 1), (0.25, 5), (0.25, 5)]), (HIGHEST, [(0.75, 0), (0.875, 2)] * 1)],
+)
+def test_the_best_is_kept_from_wave_to_wave_and_is_the_first_of_equals(
+    db: Database, spec: StudySpec, best: list[tuple[float, int]]
+) -> None:
+    waves: list[list[float | None]] = [[0.75, 0.5], [0.875, 0.5], [None, 0.25], [0.25, 0.25]]
+    claim = claimed(db, spec)
+    search = Search(spec)
+    for values, expected in zip(waves, best, strict=False):
+        asked = search.ask(2)
+        wave = [
+            ended(trial, value, "diverged" if value is None else "completed")
+            for trial, value in zip(asked, values, strict=True)
+        ]
+        search.tell(wave)
+        with db.write() as connection:
+            jobs.record_asked(connection, claim, asked)
+            jobs.record_told(connection, claim, wave, 1.0)
+        found = row(db, claim.id)
+        assert (found.best_value, found.best_trial) == expected
+        with db.read() as connection:
+            stored = trials.best(connection, claim.study_id)
+        assert stored is not None
+        assert (stored.values, stored.number) == ([found.best_value], found.best_trial)
+
+
+def cancelled(connection: Connection, claim: Claim) -> None:
+    jobs.cancel(connection, "ann", claim.id)
+
+
+def taken_again(connection: Connection, claim: Claim) -> None:
+    jobs.requeue_running(connection)
+    jobs.claim(connection)
+
+
+def waiting_again(connection: Connection, claim: Claim) -> None:
+    jobs.requeue_running(connection)
+
+
+def finished(connection: Connection, claim: Claim) -> None:
+    jobs.finish(connection, claim, "completed", seconds=1.0)
+
+
+@pytest.mark.parametrize("event", [cancelled, taken_again, waiting_again, finished])
+def test_results_that_are_no_longer_wanted_change_nothing(
+    db: Database, event: Callable[[Connection, Claim], None]
+) -> None:
+    claim = claimed(db)
+    search = Search(SPEC)
+    first, second = search.ask(4), search.ask(4)
+    with db.write() as connection:
+        jobs.record_asked(connection, claim, first)
+        assert jobs.is_current(connection, claim)
+        event(connection, claim)
+        assert not jobs.is_current(connection, claim)
+    before = dump(db)
+    told = [ended(trial, 0.5) for trial in first]
+    writes: list[Callable[[Connection], None]] = [
+        lambda connection: jobs.record_asked(connection, claim, second),
+        lambda connection: jobs.record_told(connection, claim, told, 9.0),
+        lambda connection: jobs.finish(connection, claim, "completed", seconds=9.0),
+        lambda connection: jobs.finish(connection, claim, "failed", seconds=9.0, error="late"),
+    ]
+    for write in writes:
+        with pytest.raises(Superseded), db.write() as connection:
+            write(connection)
+        assert dump(db) == before
+
+
+def test_what_cannot_be_stored_whole_is_not_stored_at_all(db: Database) -> None:
+    claim = claimed(db)
+    asked = Search(SPEC).ask(4)
+    with db.write() as connection:
+        jobs.record_asked(connection, claim, asked)
+    before = dump(db)
+    wave = [ended(trial, 0.5) for trial in asked]
+    wave[3].number = 99
+    with pytest.raises(ValueError, match="not running"), db.write() as connection:
+        jobs.record_told(connection, claim, wave, 1.0)
+    assert dump(db) == before
+    with pytest.raises(ValueError, match="must be numbered"), db.write() as connection:
+        jobs.record_asked(connection, claim, asked)
+    assert dump(db) == before
+
+
+@pytest.mark.parametrize("end", [cancelled, finished])
+def test_trials_under_way_at_the_end_are_recorded_as_stopped(
+    db: Database, end: Callable[[Connection, Claim], None]
+) -> None:
+    claim = claimed(db)
+    search = Search(SPEC)
+    first, second = search.ask(4), search.ask(4)
+    with db.write() as connection:
+        jobs.record_asked(connection, claim, first)
+        jobs.record_told(connection, claim, [ended(trial, 0.5) for trial in first], 1.0)
+        jobs.record_asked(connection, claim, second)
+        end(connection, claim)
+        states = trials.counts(connection, claim.study_id)
+    assert states[TrialState.RUNNING] == 0
+    assert (states[TrialState.COMPLETE], states[TrialState.FAIL]) == (4, 4)
+    found = row(db, claim.id)
+    assert (found.trials_asked, found.trials_completed, found.trials_stopped) == (8, 4, 4)
+    assert found.finished is not None
+    with db.read() as connection:
+        last = trials.read(connection, claim.study_id)[-1]
+    assert last.user_attrs["outcome"] == "stopped"
+
+
+def test_a_job_that_has_ended_cannot_be_cancelled(db: Database) -> None:
+    claim = claimed(db)
+    with db.write() as connection:
+        jobs.cancel(connection, "ann", claim.id)
+    with pytest.raises(Conflict, match="it is cancelled") as caught, db.write() as connection:
+        jobs.cancel(connection, "ann", claim.id)
+    assert caught.value.value == "cancelled"
+    assert caught.value.allowed == ["queued", "running", "paused"]
+
+
+def test_a_job_belongs_to_its_owner(db: Database) -> None:
+    with db.write() as connection:
+        job_id = create(connection)
+    for ask in (jobs.get, jobs.cancel):
+        with pytest.raises(NotFound, match=job_id), db.write() as connection:
+            ask(connection, "bob", job_id)
+    with db.read() as connection:
+        assert jobs.page(connection, "bob", limit=10) == ([], None)
+        assert [found.id for found in jobs.page(connection, "ann", limit=10)[0]] == [job_id]
+
+
+@pytest.fixture
+def many(db: Database) -> list[str]:
+    with db.write() as connection:
+        created = [create(connection) for _ in range(7)]
+        jobs.cancel(connection, "ann", created[2])
+        jobs.claim(connection)
+    return created[::-1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_pages_walk_every_job_once_newest_first(db: Database, many: list[str], limit: int) -> None:
+    found: list[str] = []
+    after = None
+    with db.read() as connection:
+        while True:
+            rows, after = jobs.page(connection, "ann", after=after, limit=limit)
+            found += [each.id for each in rows]
+            if after is None:
+                break
+            assert len(rows) == limit
+    assert found == many
+
+
+def test_jobs_can_be_listed_by_state(db: Database, many: list[str]) -> None:
+    with db.read() as connection:
+        for states, count in ((["queued"], 5), (["running", "cancelled"], 2), ([], 7)):
+            rows, _ = jobs.page(connection, "ann", states=states, limit=100)  # type: ignore[arg-type]
+            assert len(rows) == count
+            assert not states or {each.state for each in rows} == set(states)
