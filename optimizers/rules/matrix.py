@@ -228,9 +228,13 @@ def _learn(
 
 
 def _eigen(matrix: Tensor) -> Tensor:
-    """Eigenvalues as a first row, below them their eigenvectors as columns, the largest first."""
-    values, vectors = torch.linalg.eigh(matrix)
-    return torch.cat([values.unsqueeze(-2), vectors], -2).flip(-1)
+    """Eigenvalues as a first row, below them their eigenvectors as columns, the largest first.
+
+    In double precision: in single precision LAPACK gives up on up to one in twenty matrices of
+    low rank, which is what the first gradients of a small batch make.
+    """
+    values, vectors = torch.linalg.eigh(matrix.double())
+    return torch.cat([values.unsqueeze(-2), vectors], -2).flip(-1).to(matrix.dtype)
 
 
 def _orthonormal(matrix: Tensor) -> Tensor:

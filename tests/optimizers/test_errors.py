@@ -177,14 +177,14 @@ def test_a_batch_is_a_kind_or_a_number(batch: Any) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("batch", ["full", "single", 7])
-def test_a_configuration_survives_its_json_form(name: str, schedule: str, batch: Any) -> None:
-    configuration = Configuration(name, {"learning_rate": 0.25}, schedule, {"warmup": 0.1}, batch)
-    form = configuration.as_dict()
-    assert form["optimizer"]["name"] == name
-    assert form["schedule"]["name"] == schedule
-    assert Configuration.from_dict(form) == configuration
+def test_a_configuration_survives_its_json_form(name: str, batch: Any) -> None:
+    for schedule in SCHEDULES:
+        given = Configuration(name, {"learning_rate": 0.25}, schedule, {"warmup": 0.1}, batch)
+        form = given.as_dict()
+        assert form["optimizer"]["name"] == name
+        assert form["schedule"]["name"] == schedule
+        assert Configuration.from_dict(form) == given
 
 
 @pytest.mark.parametrize(

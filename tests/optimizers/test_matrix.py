@@ -180,6 +180,18 @@ def test_defaults_find_the_bottom_of_a_matrix_parabola(name: str, dtype: torch.d
     assert reached < 0.02 * height(start)
 
 
+def test_matrices_of_one_gradient_have_eigenvectors() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(300):
+        column = torch.randn(128, 1, generator=generator)
+        column *= torch.rand(128, 1, generator=generator) < 0.5  # inputs that are often zero
+        values, *vectors = matrix._eigen(column @ column.T)
+        assert values[0] == pytest.approx(float(column.square().sum()), rel=1e-5)
+        assert abs(float(torch.stack(vectors)[:, 0] @ column)) ** 2 == pytest.approx(
+            float(values[0]), rel=1e-5
+        )
+
+
 def test_newton_and_schulz_take_singular_values_to_about_one() -> None:
     matrices = torch.randn(3, 8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     found = matrix.orthogonal(matrices, torch.full((3, 1), 1e-7, dtype=torch.float64))
