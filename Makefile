@@ -4,29 +4,31 @@ BIN := .venv/bin
 # torch and the workers share the cores: one thread each unless told otherwise.
 export OMP_NUM_THREADS ?= 1
 
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+# Public libraries that the tests hold our rules against. Only their optimizers are imported, so
+# what else they ask for (torchvision) stays away.
 WITNESSES := pytorch_optimizer timm schedulefree prodigyopt dog-optimizer
 
 .DEFAULT_GOAL := help
 
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	# Public libraries that the tests hold our rules against. Only their optimizers are imported,
-	# so what else they ask for (torchvision) stays away.
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(WITNESSES)
-	touch $@
+	@echo "Installing into .venv: some minutes the first time."
+	@$(PYTHON) -m venv .venv
+	@$(PIP) torch numpy
+	@$(PIP) -e '.[dev]'
+	@$(PIP) --no-deps $(WITNESSES)
+	@touch $@
 
 .PHONY: install
 install: .venv/installed  ## Create .venv with everything in it
 
 .PHONY: demo
 demo: install  ## Tune on real data and show the answer (ONCE=1 exits when done)
-	$(BIN)/fallline demo $(if $(ONCE),--once)
+	@$(BIN)/fallline demo $(if $(ONCE),--once)
 
 .PHONY: serve
 serve: install  ## Start the server
-	$(BIN)/fallline serve
+	@$(BIN)/fallline serve
 
 .PHONY: test
 test: install  ## Run all tests

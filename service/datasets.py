@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert
 
+from service import owned
 from service.database import Database
-from service.errors import NotFound
 from service.ingest import read_csv, write_parquet
 from service.store import Store
 from service.tables import datasets
@@ -57,23 +57,14 @@ def get(connection: Connection, owner: str, dataset_id: str) -> Row[Any]:
     Raises:
         NotFound: there is none, or it is somebody else's.
     """
-    row = connection.execute(
-        select(datasets).where(datasets.c.id == dataset_id, datasets.c.owner == owner)
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no dataset {dataset_id!r}.", field="dataset", value=dataset_id)
-    return row
+    return owned.get(connection, datasets, owner, "dataset", dataset_id)
 
 
 def page(
     connection: Connection, owner: str, *, after: str | None, limit: int
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """An owner's datasets, newest first, and the cursor of the next page."""
-    statement = select(datasets).where(datasets.c.owner == owner).order_by(datasets.c.id.desc())
-    if after is not None:
-        statement = statement.where(datasets.c.id < after)
-    rows = connection.execute(statement.limit(limit + 1)).all()
-    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+    return owned.page(connection, datasets, owner, after=after, limit=limit)
 
 
 def schema(row: Row[Any]) -> TableSchema:

@@ -68,7 +68,8 @@ class Engine(AbstractContextManager["Engine"]):
                 security=Security.temporary(),
                 dashboard_address="127.0.0.1:0",
                 memory_limit=0,
-                silence_logs=logging.ERROR,
+                # What goes wrong reaches us as an exception; missed heartbeats at the end are no news.
+                silence_logs=logging.CRITICAL,
             )
             self._client = Client(self._cluster)
 

@@ -14,8 +14,8 @@ import uuid_utils
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Row, insert, select, update
 
-from service import trials
-from service.errors import Conflict, NotFound
+from service import owned, trials
+from service.errors import Conflict
 from service.tables import jobs, now
 from studies.resolve import Resolved
 from studies.spec import MAXIMIZED, StudySpec
@@ -102,12 +102,7 @@ def get(connection: Connection, owner: str, job_id: str) -> Row[Any]:
     Raises:
         NotFound: there is none, or it is somebody else's.
     """
-    row = connection.execute(
-        select(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner)
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no job {job_id!r}.", field="job", value=job_id)
-    return row
+    return owned.get(connection, jobs, owner, "job", job_id)
 
 
 def page(
@@ -119,13 +114,8 @@ def page(
     limit: int,
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """An owner's jobs, newest first, and the cursor of the next page."""
-    statement = select(jobs).where(jobs.c.owner == owner).order_by(jobs.c.id.desc())
-    if states:
-        statement = statement.where(jobs.c.state.in_(states))
-    if after is not None:
-        statement = statement.where(jobs.c.id < after)
-    rows = connection.execute(statement.limit(limit + 1)).all()
-    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+    conditions = [jobs.c.state.in_(states)] if states else []
+    return owned.page(connection, jobs, owner, *conditions, after=after, limit=limit)
 
 
 def cancel(connection: Connection, owner: str, job_id: str) -> None:
