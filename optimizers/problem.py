@@ -18,7 +18,7 @@ class Examples:
     """Inputs and targets, row by row.
 
     Attributes:
-        inputs: (rows, *features), finite.
+        inputs: (rows, *features), finite; whole numbers (int64) stand for tokens.
         targets: (rows,): class numbers (int64) or values (floating, finite).
 
     Raises:
@@ -48,8 +48,11 @@ class Examples:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Examples":
         """The same examples on a device, floating numbers in ``dtype``."""
-        targets = self.targets.to(dtype) if self.targets.is_floating_point() else self.targets
-        return Examples(self.inputs.to(device, dtype), targets.to(device))
+        inputs, targets = (
+            part.to(device, dtype) if part.is_floating_point() else part.to(device)
+            for part in (self.inputs, self.targets)
+        )
+        return Examples(inputs, targets)
 
 
 class Problem(Protocol):

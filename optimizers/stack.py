@@ -53,6 +53,7 @@ class Stack:
         configurations: one a trial; their batch sizes must be equal.
         seeds: one a trial: initial weights, order of the batches and noise follow from it.
         epochs: length of the whole training; schedules span it.
+        dtype: of weights and arithmetic.
 
     Raises:
         InvalidProblem: unequal batch sizes, or not one seed a trial.
@@ -66,6 +67,7 @@ class Stack:
         configurations: Sequence[Configuration],
         seeds: Sequence[int],
         epochs: int,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.problem, self.training, self.validation = problem, training, validation
         sizes = sorted({one.batch_size(len(training)) for one in configurations})
@@ -80,7 +82,7 @@ class Stack:
         self.total_steps = epochs * self.steps_an_epoch
         self.outcomes = [Outcome() for _ in configurations]
         self._configurations, self._seeds = configurations, seeds
-        self._dtype = training.inputs.dtype
+        self._dtype = dtype
         self._device = training.inputs.device
         self._steps_done = 0
         # Rows in order of rule; `_row[i]` is the trial that row i trains.

@@ -83,6 +83,7 @@ def train(
                 [configurations[trial] for trial in chunk],
                 [each_seed[trial] for trial in chunk],
                 epochs,
+                dtype,
             )
             for _ in range(epochs):
                 if not stack.trials or not keep_going():

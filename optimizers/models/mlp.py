@@ -94,6 +94,8 @@ class MLP:
         shape, features = tuple(examples.inputs.shape), self.layers[0][0]
         if shape[1:] != (features,):
             raise InvalidProblem("inputs", shape, f"of shape (rows, {features})")
+        if not examples.inputs.is_floating_point():
+            raise InvalidProblem("inputs", examples.inputs.dtype, "floating numbers")
         self.objective.check(examples.targets, self.layers[-1][1])
 
     @property
