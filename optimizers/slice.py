@@ -1,6 +1,6 @@
 """The contiguous rows of a stack that share a rule, and what the rule remembers of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from optimizers.configuration import Configuration
 from optimizers.layout import Layout
 from optimizers.registry import find_rule
 from optimizers.rule import Probe, Rule, State
-from optimizers.schedules import Plateau, factors, find_schedule
+from optimizers.schedules import Plateau, Schedule, factors, find_schedule
 
 
 class Slice:
@@ -37,8 +37,9 @@ class Slice:
     ) -> None:
         self.rule, self.rows, self.state = rule, rows, state
         self._trials, self._layout, self._plateau = trials, layout, plateau
-        self._names: list[str] = []
-        self._tables = torch.empty(0)
+        self._columns = _columns([trial.hyperparameters for trial in trials])
+        self._schedules = list(_schedules(trials))
+        self._tables: dict[str, tuple[Tensor, ...]] = {}
         self._first = 0
         self._last: SimpleNamespace | None = None
 
@@ -47,31 +48,37 @@ class Slice:
         """Whether what is judged differs from what is trained."""
         return self.rule.evaluation_point is not None and self._last is not None
 
+    @property
+    def watches(self) -> bool:
+        """Whether a schedule's course depends on validation losses yet to come."""
+        return self._plateau is not None
+
     def prepare(self, first: int, steps: int, total: int, like: Tensor) -> None:
         """Make the coefficients of the coming steps, first counted from 0.
 
-        Tables are (steps, names, k, 1), on the device and in the precision of ``like``.
+        Each is (k, 1) a step, on the device and in the precision of ``like``.
         """
         self._first = first
         step = torch.arange(first, first + steps, dtype=torch.float64)
-        h = {
-            name: _row([trial.hyperparameters[name] for trial in self._trials])
-            for name in self._trials[0].hyperparameters
-        }
+        h = dict(self._columns)
         h["learning_rate"] = h["learning_rate"] * self._factors(step, total)
         h["total_steps"] = torch.full((1, len(self._trials)), total, dtype=torch.float64)
         tables = self.rule.coefficients(step[:, None] + 1, h)
         shape = (steps, len(self._trials))
-        self._names = list(tables)
-        stacked = torch.stack([table.expand(shape) for table in tables.values()], dim=1)
-        self._tables = stacked.to(like.device, like.dtype).unsqueeze(-1)
+        made = torch.stack([table.expand(shape) for table in tables.values()])
+        made = made.to(like.device, like.dtype).unsqueeze(-1)
+        # Cut into steps here, all at once: doing it step by step costs as much as a kernel.
+        self._tables = {
+            name: table.unbind(0) for name, table in zip(tables, made.unbind(0), strict=True)
+        }
 
     def update(
         self, step: int, weights: Tensor, gradient: Tensor, probe: Probe | None = None
     ) -> None:
-        """One step of the prepared ones, counted from 0; whole stacks: (K, P)."""
-        c = SimpleNamespace(**dict(zip(self._names, self._tables[step].unbind(0), strict=True)))
-        c.step, c.layout, c.probe = self._first + step + 1, self._layout, probe
+        """One of the prepared steps, counted from 0 over the training; whole stacks: (K, P)."""
+        place = step - self._first
+        c = SimpleNamespace(**{name: table[place] for name, table in self._tables.items()})
+        c.step, c.layout, c.probe = step + 1, self._layout, probe
         self.rule.update(weights[self.rows], gradient[self.rows], self.state, c)
         self._last = c
 
@@ -98,16 +105,7 @@ class Slice:
     def _factors(self, step: Tensor, total: int) -> Tensor:
         """What every trial's schedule multiplies its learning rate by: (steps, k)."""
         table = torch.empty(len(step), len(self._trials), dtype=torch.float64)
-        names = [trial.schedule for trial in self._trials]
-        for name in set(names):
-            schedule = find_schedule(name)
-            members = [column for column, other in enumerate(names) if other == name]
-            columns = {
-                h.name: _row(
-                    [self._trials[i].schedule_hyperparameters[h.name] for i in members]
-                ).squeeze(0)
-                for h in schedule.hyperparameters
-            }
+        for schedule, members, columns in self._schedules:
             table[:, members] = factors(schedule, step, total, columns)
         return table if self._plateau is None else table * self._plateau.factor
 
@@ -123,6 +121,24 @@ def slices(trials: Sequence[Configuration], weights: Tensor, layout: Layout) -> 
         start = rows.stop
 
 
+def _columns(each: Sequence[Mapping[str, float]]) -> dict[str, Tensor]:
+    """Hyperparameters of k trials as columns: float64, (1, k)."""
+    return {
+        name: torch.tensor([[one[name] for one in each]], dtype=torch.float64) for name in each[0]
+    }
+
+
+def _schedules(
+    trials: Sequence[Configuration],
+) -> Iterator[tuple[Schedule, list[int], dict[str, Tensor]]]:
+    """Every schedule that occurs, the trials that follow it, and their columns, each (members,)."""
+    names = [trial.schedule for trial in trials]
+    for name in sorted(set(names)):
+        members = [place for place, other in enumerate(names) if other == name]
+        columns = _columns([trials[place].schedule_hyperparameters for place in members])
+        yield find_schedule(name), members, {n: column[0] for n, column in columns.items()}
+
+
 def _plateau(trials: Sequence[Configuration]) -> Plateau | None:
     """The memory of those whose schedule watches the validation loss, if there are any."""
     watches = [find_schedule(trial.schedule).watches for trial in trials]
@@ -134,11 +150,6 @@ def _plateau(trials: Sequence[Configuration]) -> Plateau | None:
         trial.schedule_hyperparameters if watched else idle
         for trial, watched in zip(trials, watches, strict=True)
     ]
-    h = {name: _row([one[name] for one in each]).squeeze(0) for name in idle}
-    h["learning_rate"] = _row([t.hyperparameters["learning_rate"] for t in trials]).squeeze(0)
-    return Plateau.start(h)
-
-
-def _row(values: Sequence[float]) -> Tensor:
-    """One number a trial: float64, (1, k)."""
-    return torch.tensor([values], dtype=torch.float64)
+    rates = _columns([trial.hyperparameters for trial in trials])["learning_rate"]
+    columns = _columns(each) | {"learning_rate": rates}
+    return Plateau.start({name: column[0] for name, column in columns.items()})

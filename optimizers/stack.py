@@ -21,6 +21,9 @@ from optimizers.slice import slices
 BLOW_UP = 100.0
 """An epoch's mean training loss above this multiple of the untrained loss counts as diverged."""
 
+PREPARED_STEPS = 256
+"""Coefficients are made for at least so many steps at once, whole epochs, if they are known."""
+
 _ORDER, _NOISE = 2**32, 2**33  # keep a seed's streams (weights, order, noise) apart
 
 
@@ -84,7 +87,7 @@ class Stack:
         self._configurations, self._seeds = configurations, seeds
         self._dtype = dtype
         self._device = training.inputs.device
-        self._steps_done = 0
+        self._steps_done = self._steps_prepared = 0
         # Rows in order of rule; `_row[i]` is the trial that row i trains.
         self._row = sorted(range(len(seeds)), key=lambda trial: configurations[trial].optimizer)
 
@@ -137,10 +140,10 @@ class Stack:
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """One pass over the training examples: every step's losses, (K, steps), and their mean."""
-        for part in self._slices:
-            part.prepare(self._steps_done, self.steps_an_epoch, self.total_steps, self._weights)
+        if self._steps_done == self._steps_prepared:
+            self._prepare()
         losses = []
-        for step, batch in enumerate(self._batches()):
+        for step, batch in enumerate(self._batches(), start=self._steps_done):
             loss = self.problem.gradient(self._weights_by_name, *batch, self._gradient_by_name)
             for part in self._slices:
                 probe = None
@@ -151,6 +154,15 @@ class Stack:
         # Trials first: a sum over the other dimension would depend on the number of trials.
         table = torch.stack(losses, dim=1)
         return table[: self.trials], table.mean(1)[: self.trials]
+
+    def _prepare(self) -> None:
+        """Make the coefficients of the next epoch, or of several if epochs are short."""
+        known = not any(part.watches for part in self._slices)
+        epochs = -(-PREPARED_STEPS // self.steps_an_epoch) if known else 1
+        steps = min(epochs * self.steps_an_epoch, self.total_steps - self._steps_done)
+        for part in self._slices:
+            part.prepare(self._steps_done, steps, self.total_steps, self._weights)
+        self._steps_prepared = self._steps_done + steps
 
     def _batches(self) -> Iterator[Batch]:
         """The epoch's batches: inputs (K, b, *features), targets (K, b), noise (K, *shape)."""
@@ -205,6 +217,7 @@ class Stack:
                 kept.append(part.kept(inside, start))
                 start += len(inside)
         self._slices = kept
+        self._steps_prepared = self._steps_done
         self._row = [self._row[row] for row in rows]
         self._stream = [self._stream[row] for row in rows]
         self._ceiling = self._ceiling[rows]

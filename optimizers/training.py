@@ -73,6 +73,8 @@ def train(
 
     outcomes: dict[int, Outcome] = {}
     for members in by_batch.values():
+        # Few rules a stack: each costs its kernels once, however many trials follow it.
+        members.sort(key=lambda trial: configurations[trial].optimizer)
         for start in range(0, len(members), stack_trials):
             chunk = members[start : start + stack_trials]
             began = time.perf_counter()
