@@ -10,9 +10,7 @@ from optimizers.configuration import Configuration
 from optimizers.errors import InvalidProblem, whole_number
 from optimizers.problem import Examples, Problem
 from optimizers.stack import Outcome, Stack
-
-STACK_TRIALS = 32
-"""Trials trained together: enough to hide the framework's cost, few enough for the caches."""
+from optimizers.stack_size import stack_size
 
 
 def train(
@@ -25,7 +23,7 @@ def train(
     seeds: Sequence[int] | int = 0,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
-    stack_trials: int = STACK_TRIALS,
+    stack_trials: int | None = None,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> list[Outcome]:
     """Train every configuration; trials with equal batch sizes train as stacks.
@@ -41,7 +39,7 @@ def train(
         seeds: one a trial, or one for all; each at least 0 and below 2**32.
         dtype: of weights and arithmetic.
         device: where to train.
-        stack_trials: the most trials trained together.
+        stack_trials: the most trials trained together; None finds the quickest, see `stack_size`.
         keep_going: asked before every epoch of every stack; False ends the training there.
 
     Returns:
@@ -54,7 +52,8 @@ def train(
     if not configurations:
         raise InvalidProblem("configurations", configurations, "at least one")
     whole_number("epochs", epochs, least=1)
-    whole_number("stack_trials", stack_trials, least=1)
+    if stack_trials is not None:
+        whole_number("stack_trials", stack_trials, least=1)
     each_seed = [seeds] * len(configurations) if isinstance(seeds, int) else list(seeds)
     if len(each_seed) != len(configurations):
         raise InvalidProblem("seeds", len(each_seed), f"{len(configurations)} numbers, one a trial")
@@ -72,11 +71,14 @@ def train(
         by_batch[configuration.batch_size(len(training))].append(trial)
 
     outcomes: dict[int, Outcome] = {}
-    for members in by_batch.values():
+    # Denormals, which decaying averages end in, are a hundred times slower than zeros.
+    torch.set_flush_denormal(True)
+    for batch, members in by_batch.items():
         # Few rules a stack: each costs its kernels once, however many trials follow it.
         members.sort(key=lambda trial: configurations[trial].optimizer)
-        for start in range(0, len(members), stack_trials):
-            chunk = members[start : start + stack_trials]
+        size = stack_trials or stack_size(problem, training, batch, len(members), dtype)
+        for start in range(0, len(members), size):
+            chunk = members[start : start + size]
             began = time.perf_counter()
             stack = Stack(
                 problem,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import torch
 from distributed import Event
 
 from service.ingest import read_parquet
@@ -42,8 +41,6 @@ class Wave:
 
 def train_wave(wave: Wave) -> list[TrialResult]:
     """Train a wave on this worker."""
-    # Denormals, which decaying averages end in, are a hundred times slower than zeros.
-    torch.set_flush_denormal(True)
     data = _prepared(wave.dataset, wave.spec.model_dump_json(include={"target", "task", "seed"}))
     return run_wave(data, wave.spec, wave.trials, _keep_going(wave))
 
