@@ -34,7 +34,18 @@ class Objective(Protocol):
 
 
 class CrossEntropy:
-    """Classification: ``log_loss`` (natural logarithm) and ``accuracy``."""
+    """Classification: ``log_loss`` (natural logarithm) and ``accuracy``.
+
+    Args:
+        label_smoothing: share of the wanted probability spread evenly over all classes, in
+            training alone (Szegedy et al. 2015, arXiv:1512.00567), in [0, 1).
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        if not 0 <= label_smoothing < 1:
+            allowed = "a number at least 0 and below 1"
+            raise InvalidProblem("label_smoothing", label_smoothing, allowed)
+        self.label_smoothing = label_smoothing
 
     def check(self, targets: Tensor, outputs: int) -> None:
         """Targets must be numbers of classes, one output a class."""
@@ -46,16 +57,22 @@ class CrossEntropy:
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy of every trial, (K,)."""
-        return F.cross_entropy(outputs, targets, reduction="none").mean(1)
+        smoothing = self.label_smoothing
+        losses = F.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
+        return losses.mean(1)
 
     def slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy, (K,), and (softmax - 1 at the right class) / batch."""
+        """Mean cross-entropy, (K,), and (softmax - wanted probability) / batch."""
+        classes, batch = outputs.shape[1:]
+        spread = self.label_smoothing / classes
         log_share = torch.log_softmax(outputs, 1)
         right = targets.unsqueeze(1)  # (K, 1, batch)
-        loss = log_share.gather(1, right).mean((1, 2)).neg_()
-        share = log_share.exp_()
-        share.scatter_add_(1, right, share.new_full((), -1.0).expand(right.shape))
-        return loss, share.div_(outputs.shape[2])
+        loss = log_share.gather(1, right).mean((1, 2)).mul_(self.label_smoothing - 1)
+        if spread:
+            loss.sub_(log_share.sum((1, 2)), alpha=spread / batch)
+        slope = log_share.exp_().sub_(spread)
+        slope.scatter_add_(1, right, slope.new_full((), spread * classes - 1).expand(right.shape))
+        return loss, slope.div_(batch)
 
     def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:
         """Mean cross-entropy and share of right answers, each (K,)."""

@@ -123,9 +123,19 @@ class ByAutograd:
         noise: tuple[Tensor, ...],
         out: Weights,
     ) -> Tensor:
-        """As `Problem.gradient`."""
+        """As `Problem.gradient`.
+
+        Raises:
+            InvalidProblem: the loss is not one number a trial.
+        """
         leaves = {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}
         losses = self.loss(leaves, inputs, targets, noise)
+        # A mean over all trials has the right gradients but for a factor: nobody would notice.
+        if losses.shape != inputs.shape[:1]:
+            trials = len(inputs)
+            raise InvalidProblem(
+                "loss", tuple(losses.shape), f"of shape ({trials},): one number a trial"
+            )
         found = torch.autograd.grad(losses.sum(), list(leaves.values()))
         for target, gradient in zip(out.values(), found, strict=True):
             target.copy_(gradient)

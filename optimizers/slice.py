@@ -12,6 +12,7 @@ from optimizers.layout import Layout
 from optimizers.registry import find_rule
 from optimizers.rule import Probe, Rule, State
 from optimizers.schedules import Plateau, Schedule, factors, find_schedule
+from optimizers.shaping import Shaping
 
 
 class Slice:
@@ -23,6 +24,7 @@ class Slice:
         trials: their configurations.
         state: the rule's memory, each (k, ...).
         layout: of a row.
+        shaping: of their gradients.
         plateau: what is remembered of their validation losses, if any schedule watches them.
     """
 
@@ -33,10 +35,11 @@ class Slice:
         trials: Sequence[Configuration],
         state: State,
         layout: Layout,
+        shaping: Shaping,
         plateau: Plateau | None = None,
     ) -> None:
         self.rule, self.rows, self.state = rule, rows, state
-        self._trials, self._layout, self._plateau = trials, layout, plateau
+        self._trials, self._layout, self._shaping, self._plateau = trials, layout, shaping, plateau
         self._columns = _columns([trial.hyperparameters for trial in trials])
         self._schedules = list(_schedules(trials))
         self._tables: dict[str, tuple[Tensor, ...]] = {}
@@ -78,8 +81,11 @@ class Slice:
         """One of the prepared steps, counted from 0 over the training; whole stacks: (K, P)."""
         place = step - self._first
         c = SimpleNamespace(**{name: table[place] for name, table in self._tables.items()})
-        c.step, c.layout, c.probe = step + 1, self._layout, probe
-        self.rule.update(weights[self.rows], gradient[self.rows], self.state, c)
+        c.step, c.layout = step + 1, self._layout
+        c.probe = None if probe is None else self._shaping.probe(probe)
+        weights, gradient = weights[self.rows], gradient[self.rows]
+        self._shaping.apply(weights, gradient)
+        self.rule.update(weights, gradient, self.state, c)
         self._last = c
 
     def observe(self, loss: Tensor, steps_done: int, total: int) -> None:
@@ -100,7 +106,8 @@ class Slice:
         state = {name: buffer[inside] for name, buffer in self.state.items()}
         plateau = None if self._plateau is None else self._plateau.kept(inside)
         rows_left = slice(start, start + len(inside))
-        return Slice(self.rule, rows_left, trials, state, self._layout, plateau)
+        shaping = self._shaping.kept(inside)
+        return Slice(self.rule, rows_left, trials, state, self._layout, shaping, plateau)
 
     def _factors(self, step: Tensor, total: int) -> Tensor:
         """What every trial's schedule multiplies its learning rate by: (steps, k)."""
@@ -117,7 +124,8 @@ def slices(trials: Sequence[Configuration], weights: Tensor, layout: Layout) -> 
         members, rule = list(group), find_rule(name)
         rows = slice(start, start + len(members))
         state = rule.initial_state(weights[rows], layout)
-        yield Slice(rule, rows, members, state, layout, _plateau(members))
+        shaping = Shaping.of(members, weights)
+        yield Slice(rule, rows, members, state, layout, shaping, _plateau(members))
         start = rows.stop
 
 

@@ -2,7 +2,8 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -66,35 +67,63 @@ def train(
     training = training.to(torch.device(device), dtype)
     validation = validation.to(torch.device(device), dtype)
 
+    outcomes: dict[int, Outcome] = {}
+    with _denormals_as_zeros():
+        for members in _stacks(problem, training, configurations, stack_trials, dtype):
+            stack = Stack(
+                problem,
+                training,
+                validation,
+                [configurations[trial] for trial in members],
+                [each_seed[trial] for trial in members],
+                epochs,
+                dtype,
+            )
+            outcomes.update(zip(members, _run(stack, epochs, keep_going), strict=True))
+    return [outcomes[trial] for trial in range(len(configurations))]
+
+
+def _stacks(
+    problem: Problem,
+    training: Examples,
+    configurations: Sequence[Configuration],
+    stack_trials: int | None,
+    dtype: torch.dtype,
+) -> Iterator[list[int]]:
+    """Which trials train together, by their numbers."""
     by_batch: dict[int, list[int]] = defaultdict(list)
     for trial, configuration in enumerate(configurations):
         by_batch[configuration.batch_size(len(training))].append(trial)
-
-    outcomes: dict[int, Outcome] = {}
-    # Denormals, which decaying averages end in, are a hundred times slower than zeros.
-    torch.set_flush_denormal(True)
     for batch, members in by_batch.items():
         # Few rules a stack: each costs its kernels once, however many trials follow it.
         members.sort(key=lambda trial: configurations[trial].optimizer)
         size = stack_trials or stack_size(problem, training, batch, len(members), dtype)
         for start in range(0, len(members), size):
-            chunk = members[start : start + size]
-            began = time.perf_counter()
-            stack = Stack(
-                problem,
-                training,
-                validation,
-                [configurations[trial] for trial in chunk],
-                [each_seed[trial] for trial in chunk],
-                epochs,
-                dtype,
-            )
-            for _ in range(epochs):
-                if not stack.trials or not keep_going():
-                    break
-                stack.epoch()
-            seconds = (time.perf_counter() - began) / len(chunk)
-            for trial, outcome in zip(chunk, stack.outcomes, strict=True):
-                outcome.seconds = seconds
-                outcomes[trial] = outcome
-    return [outcomes[trial] for trial in range(len(configurations))]
+            yield members[start : start + size]
+
+
+def _run(stack: Stack, epochs: int, keep_going: Callable[[], bool]) -> list[Outcome]:
+    """Train a stack to its end; each trial bears an equal share of the time."""
+    began = time.perf_counter()
+    for _ in range(epochs):
+        if not stack.trials or not keep_going():
+            break
+        stack.epoch()
+    seconds = (time.perf_counter() - began) / len(stack.outcomes)
+    for outcome in stack.outcomes:
+        outcome.seconds = seconds
+    return stack.outcomes
+
+
+@contextmanager
+def _denormals_as_zeros() -> Iterator[None]:
+    """Denormals, which decaying averages end in, are a hundred times slower than zeros.
+
+    The processor's switch is the calling thread's alone. So with several threads it stays off: no
+    result may depend on which of them computed it.
+    """
+    torch.set_flush_denormal(torch.get_num_threads() == 1)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)

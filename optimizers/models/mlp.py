@@ -1,6 +1,5 @@
 """Fully connected networks, stacked: none, one or several hidden layers."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -10,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from optimizers.errors import InvalidProblem, UnknownName, whole_number
+from optimizers.models import initial
+from optimizers.models.layer_norm import Normalised, normalise, slope_before
 from optimizers.objectives import Block, Objective
 from optimizers.problem import Examples, Weights
 
@@ -41,9 +42,10 @@ EVALUATION_ROWS = 1024  # rows evaluated at a time: bounds memory, keeps activat
 
 
 class _Passed(NamedTuple):
-    """What one layer saw, each (K, width, batch)."""
+    """What one layer saw: before and after its activation, each (K, width, batch)."""
 
     entered: Tensor
+    normalised: Normalised | None
     before: Tensor
     after: Tensor
 
@@ -61,6 +63,7 @@ class MLP:
         hidden: widths of the hidden layers.
         activation: relu, tanh or gelu.
         dropout: share of hidden activations set to zero in training, in [0, 1).
+        norm: whether hidden layers are normalised before their activation.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class MLP:
         hidden: Sequence[int] = (),
         activation: str = "relu",
         dropout: float = 0.0,
+        norm: bool = False,
     ) -> None:
         if activation not in ACTIVATIONS:
             raise UnknownName("activation", activation, ACTIVATIONS)
@@ -86,6 +90,7 @@ class MLP:
         self.hidden = tuple(hidden)
         self.activation = ACTIVATIONS[activation]
         self.dropout = dropout
+        self.norm = norm
         widths = (inputs, *hidden, outputs)
         self.layers = tuple(pairwise(widths))
 
@@ -100,22 +105,27 @@ class MLP:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Weight (out, in) and bias (out,) of every layer, as in `torch.nn.Linear`."""
+        """Weight (out, in) and bias (out,) of every layer, as in `torch.nn.Linear`.
+
+        With normalisation those of `torch.nn.LayerNorm` follow, each (out,).
+        """
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, (width_in, width_out) in enumerate(self.layers):
             shapes[f"{layer}.weight"] = (width_out, width_in)
             shapes[f"{layer}.bias"] = (width_out,)
+            if self._normalises(layer):
+                shapes[f"{layer}.norm.weight"] = shapes[f"{layer}.norm.bias"] = (width_out,)
         return shapes
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """The numbers that `torch.nn.Linear` layers would draw, one after another."""
+        """The numbers that torch.nn's layers would draw, one after another."""
         weights: dict[str, Tensor] = {}
         for layer, (width_in, width_out) in enumerate(self.layers):
-            weight, bias = torch.empty(width_out, width_in), torch.empty(width_out)
-            torch.nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
-            bound = 1 / math.sqrt(width_in)
-            torch.nn.init.uniform_(bias, -bound, bound, generator=generator)
+            weight, bias = initial.affine((width_out, width_in), generator)
             weights[f"{layer}.weight"], weights[f"{layer}.bias"] = weight, bias
+            if self._normalises(layer):
+                weight, bias = initial.norm(width_out)
+                weights[f"{layer}.norm.weight"], weights[f"{layer}.norm.bias"] = weight, bias
         return weights
 
     def noise(self, generator: torch.Generator, batch: int) -> tuple[Tensor, ...]:
@@ -150,17 +160,23 @@ class MLP:
         passed, outputs = self._forward(weights, inputs, noise)
         losses, slope = self.objective.slope(outputs, targets)  # slope: (K, width, batch)
         for layer in reversed(range(len(self.layers))):
-            x = passed[layer].entered
+            x, normalised, before, after = passed[layer]
+            if layer < len(self.hidden):
+                if noise:
+                    slope = slope.mul_(noise[layer])
+                slope = self.activation.backward(slope, before, after)
+            if normalised:
+                into = out[f"{layer}.norm.weight"], out[f"{layer}.norm.bias"]
+                slope = slope_before(slope, normalised, weights[f"{layer}.norm.weight"], *into)
             # Not with out=: into a strided view, bmm would go trial by trial.
             out[f"{layer}.weight"].copy_(torch.bmm(slope, x.transpose(1, 2)))
             torch.sum(slope, 2, out=out[f"{layer}.bias"])
             if layer:
                 slope = torch.bmm(weights[f"{layer}.weight"].transpose(1, 2), slope)
-                if noise:
-                    slope = slope.mul_(noise[layer - 1])
-                _, before, after = passed[layer - 1]
-                slope = self.activation.backward(slope, before, after)
         return losses
+
+    def _normalises(self, layer: int) -> bool:
+        return self.norm and layer < len(self.hidden)
 
     def _forward(
         self, weights: Weights, inputs: Tensor, noise: tuple[Tensor, ...]
@@ -168,13 +184,16 @@ class MLP:
         """What passed through each layer, and the answer, (K, outputs, batch)."""
         x = inputs.transpose(1, 2)  # (K, features, batch)
         passed = []
-        last = len(self.layers) - 1
         for layer in range(len(self.layers)):
+            entered, normalised = x, None
             bias = weights[f"{layer}.bias"].unsqueeze(2)
             before = torch.baddbmm(bias, weights[f"{layer}.weight"], x)
-            after = self.activation.forward(before) if layer < last else before
-            passed.append(_Passed(x, before, after))
-            x = after * noise[layer] if noise and layer < last else after
+            if self._normalises(layer):
+                affine = weights[f"{layer}.norm.weight"], weights[f"{layer}.norm.bias"]
+                before, normalised = normalise(before, *affine)
+            after = self.activation.forward(before) if layer < len(self.hidden) else before
+            passed.append(_Passed(entered, normalised, before, after))
+            x = after * noise[layer] if noise and layer < len(self.hidden) else after
         return passed, x
 
     def evaluate(self, weights: Weights, examples: Examples) -> dict[str, Tensor]:

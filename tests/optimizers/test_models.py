@@ -1,6 +1,7 @@
 """Networks and objectives: gradients are autograd's, weights are torch.nn's, metrics sklearn's."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,11 +9,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
-from torch import Tensor
+from torch import Tensor, nn
 
+from optimizers.configuration import Batch
+from optimizers.models.layer_norm import normalise, slope_before
 from optimizers.models.mlp import ACTIVATIONS, EVALUATION_ROWS, MLP
 from optimizers.objectives import CrossEntropy, Objective, SquaredError
 from optimizers.problem import ByAutograd, Examples, Weights
+from tests.optimizers import peer
+from tests.optimizers.alone import (
+    TOLERANCES,
+    compare_initial_weights,
+    compare_stacks,
+    compare_training,
+)
 from tests.optimizers.peer import network
 
 FEATURES, BATCH, TRIALS = 7, 13, 5
@@ -20,6 +30,7 @@ DEPTHS = [(), (6,), (9, 6, 4)]
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 every_depth = pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+with_norm_or_not = pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
 both_objectives = pytest.mark.parametrize(
     ("objective", "outputs"), [(CrossEntropy(), 3), (SquaredError(), 1)], ids=["classes", "values"]
 )
@@ -43,6 +54,15 @@ def weights_of(net: MLP, seeds: Sequence[int]) -> dict[str, Tensor]:
     return {name: torch.stack([one[name] for one in drawn]).double() for name in net.shapes}
 
 
+def normed(widths: Sequence[int], activation: str) -> nn.Sequential:
+    """Linear layers, each hidden one with layer norm and activation, as torch initialises them."""
+    layers: list[nn.Module] = []
+    for width_in, width_out in pairwise(widths):
+        layers += [nn.Linear(width_in, width_out), nn.LayerNorm(width_out)]
+        layers += [peer.ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers[:-2])
+
+
 def targets_of(outputs: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Class numbers, or values for a single output."""
     if outputs == 1:
@@ -55,7 +75,9 @@ def targets_of(outputs: int, shape: tuple[int, ...], generator: torch.Generator)
 @every_depth
 @every_activation
 @both_objectives
+@with_norm_or_not
 def test_the_written_gradient_is_autograds(
+    norm: bool,
     objective: Objective,
     outputs: int,
     activation: str,
@@ -63,8 +85,10 @@ def test_the_written_gradient_is_autograds(
     dropout: float,
     shared: bool,
 ) -> None:
-    net = MLP(FEATURES, outputs, objective, hidden, activation, dropout)
+    net = MLP(FEATURES, outputs, objective, hidden, activation, dropout, norm)
     weights = weights_of(net, range(TRIALS))
+    for weight in weights.values():  # zeros and ones would hide much
+        weight.add_(torch.randn_like(weight), alpha=0.1)
     generator = torch.Generator().manual_seed(0)
     drawn = 1 if shared else TRIALS
     inputs = torch.randn(drawn, BATCH, FEATURES, generator=generator, dtype=torch.float64)
@@ -107,6 +131,46 @@ def test_initial_weights_are_torchs_bit_for_bit(hidden: tuple[int, ...], seed: i
     assert list(drawn) == list(net.shapes)
     for ours, parameter in zip(drawn.values(), theirs, strict=True):
         assert torch.equal(ours, parameter.detach())
+
+
+@every_depth
+@every_activation
+def test_with_layer_norm_outputs_and_gradients_are_torchs(
+    hidden: tuple[int, ...], activation: str
+) -> None:
+    net = MLP(FEATURES, 3, CrossEntropy(), hidden, activation, norm=True)
+    compare_initial_weights(net, lambda: normed((FEATURES, *hidden, 3), activation))
+    inputs = 3 * torch.randn(TRIALS, BATCH, FEATURES, dtype=torch.float64)
+    targets = torch.randint(3, (TRIALS, BATCH))
+    for dtype in TOLERANCES:
+        compare_training(
+            net,
+            lambda: normed((FEATURES, *hidden, 3), activation),
+            inputs.to(dtype),
+            targets,
+            dtype,
+        )
+
+
+@pytest.mark.parametrize("batch", ["full", "single", 8])
+@every_activation
+def test_with_layer_norm_a_trial_is_the_same_bits_in_any_stack(
+    activation: str, batch: Batch
+) -> None:
+    net = MLP(FEATURES, 3, CrossEntropy(), (13, 9), activation, dropout=0.2, norm=True)
+    rows = 5 if batch == "single" else 19
+    compare_stacks(net, Examples(torch.randn(rows, FEATURES), torch.arange(rows) % 3), batch)
+
+
+def test_layer_norm_of_features_that_are_all_alike_is_its_bias() -> None:
+    x = torch.full((TRIALS, 6, BATCH), 1e4, dtype=torch.float64)
+    weight, bias = torch.randn(2, TRIALS, 6, dtype=torch.float64)
+    found, passed = normalise(x, weight, bias)
+    torch.testing.assert_close(found, bias.unsqueeze(2).expand_as(x), rtol=0.0, atol=1e-12)
+    slope = slope_before(
+        torch.randn_like(x), passed, weight, torch.empty_like(weight), torch.empty_like(bias)
+    )
+    assert slope.isfinite().all()
 
 
 def test_dropout_keeps_the_mean_and_follows_its_generator() -> None:
@@ -153,7 +217,7 @@ def test_classification_metrics_are_sklearns(rows: int) -> None:
 @given(
     rows=st.sampled_from([2, 40, 2 * EVALUATION_ROWS + 17]),
     scale=st.floats(1e-3, 1e6),
-    mean=st.floats(-10, 10),
+    mean=st.floats(-10, 10),  # `train` may have switched them off
 )
 def test_regression_metrics_are_sklearns_in_the_targets_unit(
     rows: int, scale: float, mean: float
