@@ -168,11 +168,10 @@ class MLP:
             if normalised:
                 into = out[f"{layer}.norm.weight"], out[f"{layer}.norm.bias"]
                 slope = slope_before(slope, normalised, weights[f"{layer}.norm.weight"], *into)
-            # Not with out=: into a strided view, bmm would go trial by trial.
-            out[f"{layer}.weight"].copy_(torch.bmm(slope, x.transpose(1, 2)))
+            _slope_of_weights(slope, x, out[f"{layer}.weight"])
             torch.sum(slope, 2, out=out[f"{layer}.bias"])
             if layer:
-                slope = torch.bmm(weights[f"{layer}.weight"].transpose(1, 2), slope)
+                slope = _slope_of_inputs(slope, weights[f"{layer}.weight"])
         return losses
 
     def _normalises(self, layer: int) -> bool:
@@ -206,3 +205,23 @@ class MLP:
             rows = slice(start, start + EVALUATION_ROWS)
             inputs = examples.inputs[rows].expand(trials, -1, -1)
             yield self.outputs(weights, inputs), examples.targets[rows]
+
+
+# With a batch of one, matrix products are outer products and weighted sums of rows: written as
+# such, a step takes half the time.
+
+
+def _slope_of_weights(slope: Tensor, x: Tensor, out: Tensor) -> None:
+    """(K, out, batch) and (K, in, batch) -> (K, out, in)."""
+    if slope.shape[2] == 1:
+        torch.mul(slope, x.transpose(1, 2), out=out)
+    else:
+        # Not with out=: into a strided view, bmm would go trial by trial.
+        out.copy_(torch.bmm(slope, x.transpose(1, 2)))
+
+
+def _slope_of_inputs(slope: Tensor, weight: Tensor) -> Tensor:
+    """(K, out, batch) and (K, out, in) -> (K, in, batch)."""
+    if slope.shape[2] == 1:
+        return (weight * slope).sum(1).unsqueeze(2)
+    return torch.bmm(weight.transpose(1, 2), slope)

@@ -19,7 +19,7 @@ def _with_momentum(t: Tensor, h: Columns) -> Coefficients:
 
 
 def _sgd(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
-    weights.sub_(gradient.mul_(c.rate))
+    weights.addcmul_(gradient, c.rate, value=-1)
 
 
 def _momentum(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
@@ -32,7 +32,7 @@ def _nesterov(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespac
     velocity = state["velocity"]
     velocity.mul_(c.momentum).add_(gradient)
     gradient.addcmul_(velocity, c.momentum)
-    weights.sub_(gradient.mul_(c.rate))
+    weights.addcmul_(gradient, c.rate, value=-1)
 
 
 def _qhm(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
