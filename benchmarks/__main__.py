@@ -1,7 +1,8 @@
 """Run every benchmark, one after another."""
 
-from benchmarks import storage, trials_per_second
+from benchmarks import storage, throughput, trials_per_second
 
 if __name__ == "__main__":
     trials_per_second.main()
+    throughput.main()
     storage.main()

@@ -1,6 +1,8 @@
 """What README.md names exists, and what exists is named there."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,3 +120,15 @@ def test_no_dependency_is_explained_that_is_not_used(readme: str) -> None:
         elif inside:
             names |= code(row[0])
     assert names == set(DEPENDENCIES)
+
+
+def test_the_example_of_the_optimizers_alone_runs(readme: str) -> None:
+    (example,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+        if "StackedModule" in block
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert re.fullmatch(r"\[(\d+\.\d+(, )?){5}\]", done.stdout.strip())
