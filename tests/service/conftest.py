@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -47,10 +48,10 @@ def serving(app: ASGIApp, settings: Settings, listener: socket.socket) -> Iterat
 
 
 @contextmanager
-def live_server(home: Path) -> Iterator[Live]:
-    """The whole service, on real files and a real port."""
+def live_server(home: Path, **changed: Any) -> Iterator[Live]:
+    """The whole service, on real files and a real port; with some settings changed."""
     listener = listen()
-    settings = Settings(home=home, port=listener.getsockname()[1], workers=1)
+    settings = Settings(home=home, port=listener.getsockname()[1], workers=1, **changed)
     with (
         open_services(settings) as services,
         serving(create_app(services), settings, listener) as address,

@@ -9,11 +9,8 @@ import httpx
 import pytest
 
 from service import tokens
-from service.app import create_app
-from service.services import open_services
-from service.settings import Settings
 from tests import datasets as tables
-from tests.service.conftest import Live, listen, serving
+from tests.service.conftest import Live, live_server
 from tests.service.journeys import contents, table, until, upload, walk
 from tests.service.test_problems import problem
 
@@ -26,24 +23,9 @@ GIGABYTES = 2 * 1024**3
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server that takes small uploads only."""
-    listener = listen()
-    settings = Settings(
-        home=tmp_path_factory.mktemp("datasets") / "home",
-        port=listener.getsockname()[1],
-        workers=1,
-        max_upload_bytes=LIMIT,
-    )
-    with (
-        open_services(settings) as services,
-        serving(create_app(services), settings, listener) as address,
-        httpx.Client(
-            base_url=address,
-            headers={"Authorization": f"Bearer {services.token.get_secret_value()}"},
-            timeout=30,
-        ) as client,
-        httpx.Client(base_url=address, timeout=30) as anonymous,
-    ):
-        yield Live(services, client, anonymous)
+    home = tmp_path_factory.mktemp("datasets") / "home"
+    with live_server(home, max_upload_bytes=LIMIT) as running:
+        yield running
 
 
 @pytest.fixture
