@@ -145,6 +145,8 @@ class Runner:
                 else:
                     seconds = time.monotonic() - began
                     jobs.record_told(connection, claim, event.trials, seconds)
+            if self._stopping.is_set():  # short waves end before a wait for them asks
+                raise Abandoned
 
     def _fail(self, claim: Claim, seconds: float, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"[:500]

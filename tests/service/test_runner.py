@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -106,16 +107,26 @@ def test_the_same_seed_gives_the_same_study(services: Services) -> None:
     assert len(first) == 26
 
 
-def test_a_study_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_study_that_was_interrupted_ends_as_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workers = 2  # and so two waves under way
-    budget = {"trials": 60, "epochs": 100}
+    budget = {"trials": 60, "epochs": 10}  # short waves: a stopping runner must not end them all
     home = tmp_path / "home"
+    record_told = jobs.record_told
     with opened(home, workers) as services:
         dataset = add_dataset(services)
         unbroken = in_state(services, queue(services, dataset, budget=budget), "completed")
         expected = outcome(stored(services, unbroken.id))
+
+        def stop_after(*wave: Any) -> None:
+            record_told(*wave)
+            threading.Thread(target=services.runner.stop).start()
+
+        monkeypatch.setattr(jobs, "record_told", stop_after)
         broken = queue(services, dataset, budget=budget)
         until(lambda: row(services, broken).waves_done)
+    monkeypatch.undo()
     with opened(home, workers) as services:
         job = in_state(services, broken, "completed")
         assert outcome(stored(services, broken)) == expected
