@@ -46,6 +46,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def first(self, rows: int) -> "Examples":
+        """The first rows alone."""
+        return Examples(self.inputs[:rows], self.targets[:rows])
+
     def to(self, device: torch.device, dtype: torch.dtype) -> "Examples":
         """The same examples on a device, floating numbers in ``dtype``."""
         inputs, targets = (

@@ -100,10 +100,13 @@ class Slice:
             rows.copy_(self.rule.evaluation_point(rows, self.state, self._last))
 
     def kept(self, rows: Sequence[int], start: int) -> "Slice":
-        """The same with only these rows of the stack left, which move to ``start``."""
+        """The same with only these rows of the stack left, which move to ``start``.
+
+        This slice gives up its memory buffer by buffer, and is of no use any more.
+        """
         inside = [row - self.rows.start for row in rows]
         trials = [self._trials[row] for row in inside]
-        state = {name: buffer[inside] for name, buffer in self.state.items()}
+        state = {name: self.state.pop(name)[inside] for name in list(self.state)}
         plateau = None if self._plateau is None else self._plateau.kept(inside)
         rows_left = slice(start, start + len(inside))
         shaping = self._shaping.kept(inside)

@@ -22,7 +22,9 @@ BLOW_UP = 100.0
 """An epoch's mean training loss above this multiple of the untrained loss counts as diverged."""
 
 PREPARED_STEPS = 256
-"""Coefficients are made for at least so many steps at once, whole epochs, if they are known."""
+"""Coefficients are made for so many steps at once, as far as they are known."""
+
+_JUDGED_TRIALS = 32  # at once, on a CPU: as fast as all of them, and holds less
 
 _ORDER, _NOISE = 2**32, 2**33  # keep a seed's streams (weights, order, noise) apart
 
@@ -140,10 +142,10 @@ class Stack:
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """One pass over the training examples: every step's losses, (K, steps), and their mean."""
-        if self._steps_done == self._steps_prepared:
-            self._prepare()
         losses = []
         for step, batch in enumerate(self._batches(), start=self._steps_done):
+            if step == self._steps_prepared:
+                self._prepare(step)
             loss = self.problem.gradient(self._weights_by_name, *batch, self._gradient_by_name)
             for part in self._slices:
                 probe = None
@@ -155,14 +157,14 @@ class Stack:
         table = torch.stack(losses, dim=1)
         return table[: self.trials], table.mean(1)[: self.trials]
 
-    def _prepare(self) -> None:
-        """Make the coefficients of the next epoch, or of several if epochs are short."""
-        known = not any(part.watches for part in self._slices)
-        epochs = -(-PREPARED_STEPS // self.steps_an_epoch) if known else 1
-        steps = min(epochs * self.steps_an_epoch, self.total_steps - self._steps_done)
+    def _prepare(self, first: int) -> None:
+        """Make the coefficients of the coming steps, the first counted from 0."""
+        watching = any(part.watches for part in self._slices)
+        known = self._steps_done + self.steps_an_epoch if watching else self.total_steps
+        last = min(first + PREPARED_STEPS, known)
         for part in self._slices:
-            part.prepare(self._steps_done, steps, self.total_steps, self._weights)
-        self._steps_prepared = self._steps_done + steps
+            part.prepare(first, last - first, self.total_steps, self._weights)
+        self._steps_prepared = last
 
     def _batches(self) -> Iterator[Batch]:
         """The epoch's batches: inputs (K, b, *features), targets (K, b), noise (K, *shape)."""
@@ -185,15 +187,20 @@ class Stack:
             yield inputs, targets, tuple(noise)
 
     def _evaluate(self) -> dict[str, Tensor]:
-        weights = self._weights_by_name
+        weights = self._weights
         if any(part.averages for part in self._slices):
-            judged = self._weights.clone()
+            weights = weights.clone()
             for part in self._slices:
-                part.move_to_evaluation_point(judged)
-            weights = self._layout.by_name(judged)
+                part.move_to_evaluation_point(weights)
+        parts = -(-len(weights) // judged_together(len(weights), self._device))
         with torch.no_grad():
-            metrics = self.problem.evaluate(weights, self.validation)
-        return {name: values[: self.trials] for name, values in metrics.items()}
+            metrics = [
+                self.problem.evaluate(self._layout.by_name(part), self.validation)
+                for part in torch.tensor_split(weights, parts)
+            ]
+        return {
+            name: torch.cat([one[name] for one in metrics])[: self.trials] for name in metrics[0]
+        }
 
     def _lay_out(self, weights: Tensor) -> None:
         """Take (K, P) weights, and make the views by layer into them and their gradients.
@@ -203,13 +210,13 @@ class Stack:
         """
         if len(weights) == 1:
             weights, self._stream = weights.repeat(2, 1), self._stream * 2
-        self._weights = weights
+        self._weights, self._weights_by_name = weights, self._layout.by_name(weights)
         self._gradient = torch.zeros_like(weights)
-        self._weights_by_name = self._layout.by_name(self._weights)
         self._gradient_by_name = self._layout.by_name(self._gradient)
 
     def _keep(self, rows: list[int]) -> None:
-        """Compact the stack to these rows."""
+        """Compact the stack to these rows, one tensor after another: memory holds it but once."""
+        del self._gradient, self._gradient_by_name
         kept, start = [], 0
         for part in self._slices:
             inside = [row for row in rows if part.rows.start <= row < part.rows.stop]
@@ -222,3 +229,10 @@ class Stack:
         self._stream = [self._stream[row] for row in rows]
         self._ceiling = self._ceiling[rows]
         self._lay_out(self._weights[rows])
+
+
+def judged_together(trials: int, device: torch.device) -> int:
+    """So many of a stack's trials are evaluated at once, at most."""
+    if device.type != "cpu":
+        return trials
+    return -(-trials // -(-trials // _JUDGED_TRIALS))  # parts as equal as can be

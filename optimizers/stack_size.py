@@ -47,7 +47,7 @@ def stack_size(
 
 
 def _measure(problem: Problem, training: Examples, batch: int, dtype: torch.dtype) -> int:
-    few = Examples(training.inputs[: batch * _STEPS], training.targets[: batch * _STEPS])
+    few = training.first(batch * _STEPS)
     largest = LARGEST.get(training.inputs.device.type, LARGEST_ON_ACCELERATORS)
     best = size = SMALLEST
     least, began = float("inf"), time.perf_counter()
@@ -67,7 +67,7 @@ def _seconds_a_trial(
     stack = Stack(
         problem,
         examples,
-        Examples(examples.inputs[:1], examples.targets[:1]),
+        examples.first(1),
         [Configuration("adam", batch=batch)] * size,
         [0] * size,
         epochs=_ROUNDS + 1,

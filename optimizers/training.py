@@ -1,17 +1,15 @@
 """Train any number of configurations on one problem, as few stacks as fit."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 
 from optimizers.configuration import Configuration
-from optimizers.errors import InvalidProblem, whole_number
+from optimizers.plan import plan
 from optimizers.problem import Examples, Problem
 from optimizers.stack import Outcome, Stack
-from optimizers.stack_size import stack_size
 
 
 def train(
@@ -50,56 +48,23 @@ def train(
         InvalidProblem: no configurations, no epochs, not one seed a configuration, or examples
             that do not fit the problem.
     """
-    if not configurations:
-        raise InvalidProblem("configurations", configurations, "at least one")
-    whole_number("epochs", epochs, least=1)
-    if stack_trials is not None:
-        whole_number("stack_trials", stack_trials, least=1)
-    each_seed = [seeds] * len(configurations) if isinstance(seeds, int) else list(seeds)
-    if len(each_seed) != len(configurations):
-        raise InvalidProblem("seeds", len(each_seed), f"{len(configurations)} numbers, one a trial")
-    for seed in each_seed:
-        whole_number("seeds", seed, least=0, below=2**32)
-    if not dtype.is_floating_point:
-        raise InvalidProblem("dtype", dtype, "a floating type")
-    for examples in (training, validation):
-        problem.check(examples)
-    training = training.to(torch.device(device), dtype)
-    validation = validation.to(torch.device(device), dtype)
-
     outcomes: dict[int, Outcome] = {}
     with _denormals_as_zeros():
-        for members in _stacks(problem, training, configurations, stack_trials, dtype):
-            stack = Stack(
-                problem,
-                training,
-                validation,
-                [configurations[trial] for trial in members],
-                [each_seed[trial] for trial in members],
-                epochs,
-                dtype,
-            )
-            outcomes.update(zip(members, _run(stack, epochs, keep_going), strict=True))
+        planned = plan(
+            problem,
+            training,
+            validation,
+            configurations,
+            epochs,
+            seeds,
+            dtype,
+            device,
+            stack_trials,
+        )
+        for members in planned.stacks:
+            ended = _run(planned.stack(members), epochs, keep_going)
+            outcomes.update(zip(members, ended, strict=True))
     return [outcomes[trial] for trial in range(len(configurations))]
-
-
-def _stacks(
-    problem: Problem,
-    training: Examples,
-    configurations: Sequence[Configuration],
-    stack_trials: int | None,
-    dtype: torch.dtype,
-) -> Iterator[list[int]]:
-    """Which trials train together, by their numbers."""
-    by_batch: dict[int, list[int]] = defaultdict(list)
-    for trial, configuration in enumerate(configurations):
-        by_batch[configuration.batch_size(len(training))].append(trial)
-    for batch, members in by_batch.items():
-        # Few rules a stack: each costs its kernels once, however many trials follow it.
-        members.sort(key=lambda trial: configurations[trial].optimizer)
-        size = stack_trials or stack_size(problem, training, batch, len(members), dtype)
-        for start in range(0, len(members), size):
-            yield members[start : start + size]
 
 
 def _run(stack: Stack, epochs: int, keep_going: Callable[[], bool]) -> list[Outcome]:

@@ -17,7 +17,7 @@ from studies.wave import TrialResult
 
 POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
 
-_WORKER_ENVIRONMENT = {
+WORKER_ENVIRONMENT = {
     # One process a core, one thread each: stacks are small enough that threads only cost.
     "OMP_NUM_THREADS": 1,
     "MKL_NUM_THREADS": 1,
@@ -30,7 +30,7 @@ _WORKER_ENVIRONMENT = {
 }
 
 _CONFIG = {
-    "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
     # No HTTP beside our own, which has a login.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],

@@ -18,23 +18,30 @@ from optimizers.problem import Examples, Weights
 class Activation(NamedTuple):
     """A function of each hidden number, and its derivative's product with a slope.
 
-    ``forward(before)`` may work in place where ``backward(slope, before, after)`` needs no
-    ``before``: fresh memory costs more than the arithmetic.
+    ``forward(before)`` works in place where ``backward(slope, before, after)`` needs no
+    ``before``, and ``backward`` overwrites the slope: fresh memory costs more than the arithmetic.
     """
 
     forward: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
+_aten = torch.ops.aten
+
 ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(
-        torch.relu_, lambda slope, _, after: torch.ops.aten.threshold_backward(slope, after, 0)
+        torch.relu_,
+        lambda slope, _, after: _aten.threshold_backward.grad_input(
+            slope, after, 0, grad_input=slope
+        ),
     ),
     "tanh": Activation(
-        torch.tanh_, lambda slope, _, after: torch.ops.aten.tanh_backward(slope, after)
+        torch.tanh_,
+        lambda slope, _, after: _aten.tanh_backward.grad_input(slope, after, grad_input=slope),
     ),
     "gelu": Activation(
-        F.gelu, lambda slope, before, _: torch.ops.aten.gelu_backward(slope, before)
+        F.gelu,
+        lambda slope, before, _: _aten.gelu_backward.grad_input(slope, before, grad_input=slope),
     ),
 }
 
@@ -160,11 +167,12 @@ class MLP:
         passed, outputs = self._forward(weights, inputs, noise)
         losses, slope = self.objective.slope(outputs, targets)  # slope: (K, width, batch)
         for layer in reversed(range(len(self.layers))):
-            x, normalised, before, after = passed[layer]
+            x, normalised, before, after = passed.pop()
             if layer < len(self.hidden):
                 if noise:
                     slope = slope.mul_(noise[layer])
                 slope = self.activation.backward(slope, before, after)
+            del before, after  # their memory serves from here on
             if normalised:
                 into = out[f"{layer}.norm.weight"], out[f"{layer}.norm.bias"]
                 slope = slope_before(slope, normalised, weights[f"{layer}.norm.weight"], *into)
