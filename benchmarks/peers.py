@@ -17,12 +17,11 @@ import torch
 from torch import nn
 
 from optimizers.configuration import Configuration
+from optimizers.torch_export import load, torch_export
 from studies.data.prepare import Data
 from studies.search import RANDOM_STARTS
 from studies.space import Space
 from studies.spec import StudySpec
-
-Optimizer = Callable[..., torch.optim.Optimizer]
 
 
 def run_optuna(data: Data, spec: StudySpec, folder: Path, processes: int = 2) -> float:
@@ -91,10 +90,11 @@ def train_plainly(
     torch.manual_seed(spec.seed)
     model = _network(inputs.shape[1], classes, spec)
     loss_function = nn.CrossEntropyLoss()
-    optimizer = _optimizer(configuration, model)
+    plain = load(torch_export(configuration))
+    optimizer = plain.make_optimizer(model)
     batch = configuration.batch_size(len(inputs))
     total = spec.budget.epochs * -(-len(inputs) // batch)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(configuration, total))
+    scheduler = plain.make_scheduler(optimizer, total)
     value = math.inf
     for epoch in range(1, spec.budget.epochs + 1):
         model.train()
@@ -119,43 +119,3 @@ def _network(features: int, classes: int, spec: StudySpec) -> nn.Sequential:
     for width_in, width_out in pairwise(widths):
         layers += [nn.Linear(width_in, width_out), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
-
-
-def _optimizer(configuration: Configuration, model: nn.Module) -> torch.optim.Optimizer:
-    h = configuration.hyperparameters
-    optim, lr, epsilon = torch.optim, h["learning_rate"], h.get("epsilon", 1e-8)
-    betas = (h.get("beta1", 0.9), h.get("beta2", 0.999))
-    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
-        "sgd": lambda: optim.SGD(model.parameters(), lr=lr),
-        "momentum": lambda: optim.SGD(model.parameters(), lr=lr, momentum=h["momentum"]),
-        "nesterov": lambda: optim.SGD(
-            model.parameters(), lr=lr, momentum=h["momentum"], nesterov=True
-        ),
-        "adagrad": lambda: optim.Adagrad(model.parameters(), lr=lr, eps=epsilon),
-        "rmsprop": lambda: optim.RMSprop(model.parameters(), lr=lr, alpha=h["alpha"]),
-        "adam": lambda: optim.Adam(model.parameters(), lr=lr, betas=betas, eps=epsilon),
-        "adamw": lambda: optim.AdamW(
-            model.parameters(), lr=lr, betas=betas, eps=epsilon, weight_decay=h["weight_decay"]
-        ),
-    }
-    return makers[configuration.optimizer]()
-
-
-def _factor(configuration: Configuration, total: int) -> Callable[[int], float]:
-    h = configuration.schedule_hyperparameters
-    warm = math.floor(h["warmup"] * total)
-    shapes: dict[str, Callable[[float], float]] = {
-        "constant": lambda _: 1.0,
-        "linear": lambda p: 1 - (1 - h["final"]) * p,
-        "step": lambda p: h["gamma"] ** math.floor(p * (h["drops"] + 1)),
-        "exponential": lambda p: h["final"] ** p,
-        "cosine": lambda p: h["final"] + (1 - h["final"]) * (1 + math.cos(math.pi * p)) / 2,
-    }
-    shape = shapes[configuration.schedule]
-
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return shape(min((step - warm) / (total - warm), 1.0))
-
-    return factor

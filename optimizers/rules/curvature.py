@@ -27,7 +27,7 @@ def _sophia_coefficients(t: Tensor, h: Columns) -> Coefficients:
 def direction(step: int, weights: Tensor) -> Tensor:
     """The random direction of a step, (P,): normal, the same for every trial of every stack."""
     generator = torch.Generator().manual_seed(step)
-    return torch.randn(weights.shape[1], generator=generator).to(weights)
+    return torch.randn(weights.shape[1], generator=generator, dtype=torch.float32).to(weights)
 
 
 def _sophia(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
