@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,11 @@ def _work(data: Data, spec: StudySpec, storage: str, trials: int, number: int, r
         )
     ]
 
+    make = partial(_network, tensors[0].shape[1], len(data.classes), spec)
+
     def objective(trial: optuna.Trial) -> float:
         configuration = space.suggest(trial)
-        return train_plainly(configuration, spec, tensors, len(data.classes), trial.report)
+        return train_plainly(configuration, make, spec.budget.epochs, tensors, trial.report)
 
     ready.wait()
     study.optimize(objective, n_trials=trials)
@@ -80,23 +83,21 @@ def _work(data: Data, spec: StudySpec, storage: str, trials: int, number: int, r
 
 def train_plainly(
     configuration: Configuration,
-    spec: StudySpec,
+    make: Callable[[], nn.Module],
+    epochs: int,
     tensors: list[torch.Tensor],
-    classes: int,
     report: Callable[[float, int], None],
 ) -> float:
     """One trial in plain PyTorch; the validation loss after the last epoch."""
     inputs, targets, inputs_held_out, targets_held_out = tensors
-    torch.manual_seed(spec.seed)
-    model = _network(inputs.shape[1], classes, spec)
-    loss_function = nn.CrossEntropyLoss()
+    torch.manual_seed(0)
+    model, loss_function = make(), nn.CrossEntropyLoss()
     plain = load(torch_export(configuration))
     optimizer = plain.make_optimizer(model)
     batch = configuration.batch_size(len(inputs))
-    total = spec.budget.epochs * -(-len(inputs) // batch)
-    scheduler = plain.make_scheduler(optimizer, total)
+    scheduler = plain.make_scheduler(optimizer, epochs * -(-len(inputs) // batch))
     value = math.inf
-    for epoch in range(1, spec.budget.epochs + 1):
+    for epoch in range(1, epochs + 1):
         model.train()
         for rows in torch.split(torch.randperm(len(inputs)), batch):
             optimizer.zero_grad()

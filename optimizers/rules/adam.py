@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from optimizers.layout import Layout
-from optimizers.rule import Coefficients, Columns, Rule, State, power
+from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
 from optimizers.rules.common import BETA1, BETA2, EPSILON, WEIGHT_DECAY, fixed, learning_rate
 
 
@@ -76,7 +76,7 @@ def _adam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
     # The gradient's memory serves from here on: fresh memory costs more than the arithmetic.
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    spread = square_root(square, out=gradient).add_(c.epsilon)
     weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
 
 
@@ -90,7 +90,7 @@ def _amsgrad(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
     torch.maximum(largest, square, out=largest)
-    spread = torch.sqrt(largest, out=gradient).add_(c.epsilon)
+    spread = square_root(largest, out=gradient).add_(c.epsilon)
     weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
 
 
@@ -107,7 +107,7 @@ def _nadam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) 
     spread = gradient * gradient
     mean.lerp_(gradient, c.new)
     square.lerp_(spread, c.new_square)
-    torch.sqrt(square, out=spread).add_(c.epsilon)
+    square_root(square, out=spread).add_(c.epsilon)
     product.mul_(c.momentum)
     gradient.mul_(c.gradient_rate / (1 - product))
     gradient.addcmul_(mean, c.mean_rate / (1 - product * c.next_momentum))
@@ -126,7 +126,7 @@ def _radam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) 
     mean, square = state["mean"], state["square"]
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = torch.sqrt(square, out=gradient).mul_(c.adapt).add_(c.epsilon)
+    spread = square_root(square, out=gradient).mul_(c.adapt).add_(c.epsilon)
     weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
 
 

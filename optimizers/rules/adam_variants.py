@@ -7,7 +7,7 @@ from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
 from optimizers.layout import Layout
-from optimizers.rule import Coefficients, Columns, Rule, State, power
+from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
 from optimizers.rules.adam import ADAM, ADAMW
 from optimizers.rules.common import (
     BETA1,
@@ -23,7 +23,7 @@ from optimizers.rules.common import (
 
 def _step(weights: Tensor, mean: Tensor, square: Tensor, c: SimpleNamespace, out: Tensor) -> None:
     """Adam's last line, in memory that is free by then."""
-    spread = torch.sqrt(square, out=out).add_(c.epsilon)
+    spread = square_root(square, out=out).add_(c.epsilon)
     weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
 
 
@@ -74,7 +74,7 @@ def _adabound(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespac
     mean, square = state["mean"], state["square"]
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    spread = square_root(square, out=gradient).add_(c.epsilon)
     rates = _clip(torch.div(c.rate, spread, out=spread), c)
     weights.addcmul_(rates, mean, value=-1)
 
@@ -94,7 +94,7 @@ def _laprop(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace)
     mean, square = state["mean"], state["square"]
     spread = gradient * gradient
     square.lerp_(spread, c.new_square)
-    torch.sqrt(square, out=spread).add_(c.epsilon)
+    square_root(square, out=spread).add_(c.epsilon)
     mean.lerp_(gradient.mul_(c.root).div_(spread), c.new)
     weights.addcmul_(mean, c.rate, value=-1)
 
@@ -114,7 +114,7 @@ def _adopt_coefficients(t: Tensor, h: Columns) -> Coefficients:
 
 def _adopt(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     mean, square = state["mean"], state["square"]
-    spread = torch.sqrt(square)
+    spread = square_root(square)
     torch.maximum(spread, c.epsilon, out=spread)
     mean.lerp_(_clip(torch.div(gradient, spread, out=spread), c), c.new)
     weights.addcmul_(mean, c.rate, value=-1)
@@ -138,7 +138,7 @@ def _stable_adamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleName
     square.lerp_(fresh, c.new_square)
     ratio = fresh.div_(torch.maximum(square, c.floor))
     excess = c.layout.means(ratio).mul_(c.corrected).sqrt_().clamp_(min=1)  # (k, tensors)
-    spread = torch.sqrt(square, out=fresh).add_(c.epsilon)
+    spread = square_root(square, out=fresh).add_(c.epsilon)
     step = torch.div(mean, spread, out=spread).mul_(c.rate).addcmul_(weights, c.shrink)
     weights.sub_(step.div_(c.layout.spread(excess)))
 

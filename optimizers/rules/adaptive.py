@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
-from optimizers.rule import Coefficients, Columns, Rule, State
+from optimizers.rule import Coefficients, Columns, Rule, State, square_root
 from optimizers.rules.common import EPSILON, decay, fixed, learning_rate
 
 
@@ -17,7 +17,7 @@ def _adagrad_coefficients(t: Tensor, h: Columns) -> Coefficients:
 def _adagrad(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     total = state["total"]
     total.addcmul_(gradient, gradient)
-    spread = total.sqrt().add_(c.epsilon)
+    spread = square_root(total).add_(c.epsilon)
     weights.addcdiv_(gradient.mul_(c.rate), spread, value=-1)
 
 
@@ -34,7 +34,7 @@ def _rmsprop(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace
     square, velocity = state["square"], state["velocity"]
     spread = gradient * gradient
     square.lerp_(spread, c.new)
-    torch.sqrt(square, out=spread).add_(c.epsilon)
+    square_root(square, out=spread).add_(c.epsilon)
     velocity.mul_(c.momentum).addcdiv_(gradient, spread)
     weights.addcmul_(velocity, c.rate, value=-1)
 
@@ -50,7 +50,7 @@ def _centered(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespac
     spread = gradient - mean
     mean.lerp_(gradient, c.new)
     variance.mul_(c.keep).addcmul_(spread.mul_(spread), c.share)
-    torch.sqrt(variance, out=spread).add_(c.epsilon)
+    square_root(variance, out=spread).add_(c.epsilon)
     velocity.mul_(c.momentum).addcdiv_(gradient, spread)
     weights.addcmul_(velocity, c.rate, value=-1)
 
@@ -63,8 +63,10 @@ def _adadelta(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespac
     square, change = state["square"], state["change"]
     scratch = gradient * gradient
     square.lerp_(scratch, c.new)
-    step = gradient.div_(torch.add(square, c.epsilon, out=scratch).sqrt_())
-    step.mul_(torch.add(change, c.epsilon, out=scratch).sqrt_())
+    torch.add(square, c.epsilon, out=scratch)
+    step = gradient.div_(square_root(scratch, out=scratch))
+    torch.add(change, c.epsilon, out=scratch)
+    step.mul_(square_root(scratch, out=scratch))
     weights.addcmul_(step, c.rate, value=-1)
     change.lerp_(step.mul_(step), c.new)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
 from optimizers.layout import Layout
-from optimizers.rule import Coefficients, Columns, Rule, State, power
+from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
 from optimizers.rules.common import BETA2, EPSILON, WEIGHT_DECAY, decay, fixed, learning_rate
 
 
@@ -67,7 +67,7 @@ def _schedule_free_adamw(
     square = state["square"]
     spread = gradient * gradient
     square.lerp_(spread, c.new_square)
-    torch.sqrt(square, out=spread).add_(c.epsilon)
+    square_root(square, out=spread).add_(c.epsilon)
     gradient.mul_(c.root).div_(spread).addcmul_(weights, c.decay)
     _schedule_free_step(weights, gradient, state, c)
 

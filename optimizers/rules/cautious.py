@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from optimizers.layout import Layout
-from optimizers.rule import Rule, State
+from optimizers.rule import Rule, State, square_root
 from optimizers.rules.adam import ADAM, ADAMW
 from optimizers.rules.common import BETA1, BETA2, fixed, learning_rate
 from optimizers.rules.lion import LION
@@ -34,7 +34,7 @@ def _cautious_adamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleNa
     direction = gradient * gradient
     mean.lerp_(gradient, c.new)
     square.lerp_(direction, c.new_square)
-    spread = torch.sqrt(square, out=direction).add_(c.epsilon)
+    spread = square_root(square, out=direction).add_(c.epsilon)
     direction = cautious(torch.div(mean, spread, out=spread), gradient, c.layout)
     weights.mul_(c.keep).addcmul_(direction, c.rate, value=-1)
 
@@ -52,7 +52,7 @@ def _grams(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) 
     size = gradient * gradient
     mean.lerp_(gradient, c.new)
     square.lerp_(size, c.new_square)
-    spread = torch.sqrt(square, out=size).add_(c.epsilon)
+    spread = square_root(square, out=size).add_(c.epsilon)
     size = torch.div(mean, spread, out=spread).abs_()
     weights.addcmul_(size.mul_(gradient.sign_()), c.rate, value=-1)
 

@@ -24,13 +24,13 @@ def _sgd(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) ->
 
 def _momentum(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     velocity = state["velocity"]
-    velocity.mul_(c.momentum).add_(gradient)
+    torch.addcmul(gradient, velocity, c.momentum, out=velocity)
     weights.addcmul_(velocity, c.rate, value=-1)
 
 
 def _nesterov(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     velocity = state["velocity"]
-    velocity.mul_(c.momentum).add_(gradient)
+    torch.addcmul(gradient, velocity, c.momentum, out=velocity)
     gradient.addcmul_(velocity, c.momentum)
     weights.addcmul_(gradient, c.rate, value=-1)
 
@@ -47,9 +47,9 @@ def _qhm_coefficients(t: Tensor, h: Columns) -> Coefficients:
 
 def _aggmo(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     plain, short, long = state["plain"], state["short"], state["long"]
-    plain.mul_(c.beta1).add_(gradient)
-    short.mul_(c.beta2).add_(gradient)
-    long.mul_(c.beta3).add_(gradient)
+    torch.addcmul(gradient, plain, c.beta1, out=plain)
+    torch.addcmul(gradient, short, c.beta2, out=short)
+    torch.addcmul(gradient, long, c.beta3, out=long)
     total = torch.add(plain, short, out=gradient).add_(long)
     weights.addcmul_(total, c.rate, value=-1)
 

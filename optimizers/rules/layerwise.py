@@ -7,7 +7,7 @@ from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
 from optimizers.layout import Layout
-from optimizers.rule import Coefficients, Columns, Rule, State, power
+from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
 from optimizers.rules.common import (
     BETA1,
     BETA2,
@@ -52,7 +52,7 @@ def _lamb(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     mean, square = state["mean"], state["square"]
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    spread = square_root(square, out=gradient).add_(c.epsilon)
     step = torch.div(mean, spread, out=spread).mul_(c.correction).addcmul_(weights, c.decay)
     trust = _trust(c.layout.norms(weights), c.layout.norms(step))
     weights.sub_(scale(step, c.rate * trust, c.layout))

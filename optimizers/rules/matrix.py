@@ -18,7 +18,7 @@ from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
 from optimizers.layout import Layout
-from optimizers.rule import Coefficients, Columns, Rule, State, power
+from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
 from optimizers.rules.adam import ADAMW
 from optimizers.rules.common import BETA1, BETA2, EPSILON, WEIGHT_DECAY, decay, fixed, learning_rate
 
@@ -276,7 +276,7 @@ def _soap(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     square.lerp_(gradient.mul_(gradient), c.new_square)
     step = mean.clone()
     _rotate(step, parts, basis)
-    step.div_(torch.sqrt(square, out=gradient).add_(c.epsilon))
+    step.div_(square_root(square, out=gradient).add_(c.epsilon))
     _rotate(step, parts, basis, back=True)
     weights.addcmul_(step, c.rate, value=-1).mul_(c.keep)
     if (c.step - 1) % PERIOD == 0:
@@ -321,7 +321,7 @@ def _shampoo(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace
             root.copy_(_product(q / shrunk, q.transpose(1, 2)))
     total = state["total"]
     total.addcmul_(gradient, gradient)
-    step = gradient / total.sqrt().add_(c.epsilon)
+    step = gradient / square_root(total).add_(c.epsilon)
     # Roots of some steps ago would blow up what is new in a gradient: they give the direction of
     # a matrix's step, Adagrad its length.
     matrices = dict(parts.views(gradient))

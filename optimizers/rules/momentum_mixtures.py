@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
-from optimizers.rule import Coefficients, Columns, Rule, State, power
+from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
 from optimizers.rules.adam import ADAMW
 from optimizers.rules.common import BETA1, BETA2, EPSILON, WEIGHT_DECAY, decay, learning_rate
 
@@ -20,7 +20,7 @@ def _nadamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace)
     mean.lerp_(gradient, c.new)
     ahead = torch.lerp(mean, gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    spread = square_root(square, out=gradient).add_(c.epsilon)
     weights.mul_(c.keep).addcmul_(ahead.div_(spread), c.rate, value=-1)
 
 
@@ -45,10 +45,10 @@ def _adan(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     change = torch.sub(gradient, state["previous"], out=state["previous"])
     mean.lerp_(gradient, c.new)
     mean_change.lerp_(change, c.new_change)
-    ahead = change.mul_(c.ahead).add_(gradient)
+    ahead = torch.addcmul(gradient, change, c.ahead, out=change)
     square.lerp_(ahead.mul_(ahead), c.new_square)
     state["previous"].copy_(gradient)
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    spread = square_root(square, out=gradient).add_(c.epsilon)
     rates = torch.div(c.rate, spread, out=spread)
     weights.addcmul_(mean, rates, value=-1)
     weights.addcmul_(mean_change, rates.mul_(c.change_ratio), value=-1).div_(c.shrink)
@@ -72,7 +72,7 @@ def _ademamix(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespac
     mean.lerp_(gradient, c.new)
     slow.lerp_(gradient, c.new_slow)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    spread = square_root(square, out=gradient).add_(c.epsilon)
     rates = torch.div(c.rate, spread, out=spread)
     weights.mul_(c.keep).addcmul_(mean, rates, value=-1)
     weights.addcmul_(slow, rates.mul_(c.slow_ratio), value=-1)
@@ -91,7 +91,7 @@ def _mars(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     corrected.div_(c.layout.spread(c.layout.norms(corrected).clamp_(min=1)))
     mean.lerp_(corrected, c.new)
     square.lerp_(corrected.mul_(corrected), c.new_square)
-    spread = torch.sqrt(square, out=gradient).add_(c.epsilon)
+    spread = square_root(square, out=gradient).add_(c.epsilon)
     weights.mul_(c.keep).addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
 from optimizers.layout import Layout, row_sums
-from optimizers.rule import Coefficients, Columns, Rule, State
+from optimizers.rule import Coefficients, Columns, Rule, State, square_root
 from optimizers.rules.common import BETA1, BETA2, EPSILON, fixed
 
 
@@ -97,7 +97,7 @@ def _prodigy(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace
     square.lerp_(gradient.mul_(gradient), c.new_square)
     length = _sum(torch.abs(total, out=spread))
     farther = torch.maximum(distance, c.factor * _ratio(gain, length), out=state["distance"])
-    torch.sqrt(square, out=spread).add_(farther * c.epsilon)
+    square_root(square, out=spread).add_(farther * c.epsilon)
     weights.addcmul_(torch.div(mean, spread, out=spread), rate, value=-1)
 
 
@@ -123,7 +123,7 @@ def _dadapt_adam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNames
     mean, square, total, gain = (state[name] for name in ("mean", "square", "total", "gain"))
     distance = torch.maximum(state["distance"], c.first)
     rate = distance * c.rate
-    spread = square.sqrt().add_(c.epsilon)
+    spread = square_root(square).add_(c.epsilon)
     met = torch.div(total, spread, out=spread).mul_(gradient)
     gain.mul_(c.keep).addcmul_(c.new_total * rate, _sum(met))
     torch.mul(gradient, gradient, out=spread)
@@ -133,7 +133,7 @@ def _dadapt_adam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNames
     total.lerp_(gradient, c.new_total)
     length = _sum(torch.abs(total, out=spread))
     torch.maximum(distance, _ratio(gain, c.new_total * length), out=state["distance"])
-    torch.sqrt(square, out=spread).add_(c.epsilon)
+    square_root(square, out=spread).add_(c.epsilon)
     weights.sub_(torch.div(mean, spread, out=spread))
 
 

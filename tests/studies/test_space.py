@@ -81,6 +81,11 @@ def test_the_ends_of_every_range_read_back_as_well(schedule: str, end: int) -> N
         check_round_trip(stored(optimizer, schedule, draw))
 
 
+def test_whole_numbers_are_searched_as_whole_numbers() -> None:
+    params = EVERY.params(Configuration("adam", schedule="cosine_restarts"))
+    assert EVERY.distributions(params)["cosine_restarts.cycles"] == IntDistribution(2, 5)
+
+
 def test_a_configuration_has_the_hyperparameters_of_its_optimizer_and_schedule_alone() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     optimizers, schedules = set(), set()
