@@ -13,9 +13,10 @@ from optimizers.rules import (
     factored,
     layerwise,
     lion,
-    matrix,
     momentum_mixtures,
+    muon,
     parameter_free,
+    shampoo,
     signs,
     wrappers,
 )
@@ -69,9 +70,9 @@ RULES: dict[str, Rule] = {
         layerwise.LARS,
         layerwise.NOVOGRAD,
         factored.ADAFACTOR,
-        matrix.MUON,
-        matrix.SOAP,
-        matrix.SHAMPOO,
+        muon.MUON,
+        shampoo.SOAP,
+        shampoo.SHAMPOO,
     )
 }
 

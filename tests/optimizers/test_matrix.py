@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from optimizers.layout import Layout
 from optimizers.registry import RULES
-from optimizers.rules import matrix
+from optimizers.rules import matrices, muon, shampoo
 from tests.optimizers.drive import arrive, drive, spread
 
 NAMES = ("muon", "soap", "shampoo")
@@ -65,7 +65,7 @@ def build_soap(p: list[nn.Parameter], h: Mapping[str, float]) -> torch.optim.Opt
         (h["beta1"], h["beta2"]),
         h["shampoo_beta"],
         h["weight_decay"],
-        max_precondition_dim=matrix.LARGEST_SIDE,
+        max_precondition_dim=matrices.LARGEST_SIDE,
         eps=h["epsilon"],
     )
 
@@ -93,7 +93,7 @@ def test_shampoo_is_pytorch_optimizers_grafted_to_torchs_adagrad(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its directions, taken at every step as it does; the lengths of torch's Adagrad."""
-    monkeypatch.setattr(matrix, "PERIOD", 1)
+    monkeypatch.setattr(shampoo, "PERIOD", 1)
     layout = Layout({name: s for name, s in LAYOUT.shapes.items() if len(s) == 2})
     start, gradients = recorded(TRIALS, layout, dtype)
     trials = spread(RULES["shampoo"], TRIALS)
@@ -185,7 +185,7 @@ def test_matrices_of_one_gradient_have_eigenvectors() -> None:
     for _ in range(300):
         column = torch.randn(128, 1, generator=generator)
         column *= torch.rand(128, 1, generator=generator) < 0.5  # inputs that are often zero
-        values, *vectors = matrix._eigen(column @ column.T)
+        values, *vectors = shampoo._eigen(column @ column.T)
         assert values[0] == pytest.approx(float(column.square().sum()), rel=1e-5)
         assert abs(float(torch.stack(vectors)[:, 0] @ column)) ** 2 == pytest.approx(
             float(values[0]), rel=1e-5
@@ -193,9 +193,9 @@ def test_matrices_of_one_gradient_have_eigenvectors() -> None:
 
 
 def test_newton_and_schulz_take_singular_values_to_about_one() -> None:
-    matrices = torch.randn(3, 8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found = matrix.orthogonal(matrices, torch.full((3, 1), 1e-7, dtype=torch.float64))
-    u, _, vh = torch.linalg.svd(matrices, full_matrices=False)
+    drawn = torch.randn(3, 8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = muon.orthogonal(drawn, torch.full((3, 1), 1e-7, dtype=torch.float64))
+    u, _, vh = torch.linalg.svd(drawn, full_matrices=False)
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.6
     assert values.max() < 1.3
@@ -232,10 +232,10 @@ def test_a_model_of_nothing_but_matrices_or_none_is_trained(
 @pytest.fixture
 def short_sides(monkeypatch: pytest.MonkeyPatch) -> Iterator[Layout]:
     """A matrix with one side that is too long to be decomposed."""
-    monkeypatch.setattr(matrix, "LARGEST_SIDE", 5)
-    matrix._parts_of.cache_clear()
+    monkeypatch.setattr(matrices, "LARGEST_SIDE", 5)
+    matrices._made.cache_clear()
     yield Layout({"matrix": (4, 9)})
-    matrix._parts_of.cache_clear()
+    matrices._made.cache_clear()
 
 
 def test_soap_leaves_a_side_alone_that_is_too_long(

@@ -14,7 +14,7 @@ from optimizers.configuration import Configuration
 from optimizers.errors import InvalidProblem, OptimizerError
 from optimizers.hyperparameters import Hyperparameter
 from optimizers.registry import RULES
-from optimizers.rules import matrix, parameter_free
+from optimizers.rules import parameter_free, shampoo
 from optimizers.rules.lion import LION
 from optimizers.schedules import SCHEDULES, factors
 from optimizers.torch_export import factors as plain
@@ -188,7 +188,7 @@ def test_a_borrowed_rule_may_be_changed(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_two_things_of_one_name_are_refused() -> None:
     both = [
-        getattr(module, name) for module, name in ((matrix, "_norm"), (parameter_free, "_norm"))
+        getattr(module, name) for module, name in ((shampoo, "_norm"), (parameter_free, "_norm"))
     ]
     with pytest.raises(InvalidProblem, match="definitions of _norm must be one and the same"):
         extract(both)
