@@ -9,7 +9,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -109,17 +108,20 @@ def _measure(side: Side, name: str, trials: int, ready: Any, results: Any) -> No
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     case = next(case for case in CASES if case.name == name)
-    before = _peak_memory()
+    before = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     side(case, trials, 1)  # everything is loaded and has its memory
     ready.wait()
     began = time.perf_counter()
     side(case, trials, case.epochs)
     seconds = time.perf_counter() - began
-    results.put((trials * case.epochs * case.steps_an_epoch / seconds, _peak_memory() - before))
+    results.put((trials * case.epochs * case.steps_an_epoch / seconds, _memory("VmHWM") - before))
 
 
-def _peak_memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+def _memory(field: str) -> float:
+    """Megabytes of this process, as Linux counts them."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith(field))
 
 
 def product_peak() -> float:

@@ -122,13 +122,18 @@ def test_no_dependency_is_explained_that_is_not_used(readme: str) -> None:
     assert names == set(DEPENDENCIES)
 
 
-def test_the_example_of_the_optimizers_alone_runs(readme: str) -> None:
+@pytest.mark.parametrize(
+    ("about", "answer"),
+    [
+        ("StackedModule", r"\[(\d+\.\d+(, )?){5}\]"),
+        ("torch_export", r"\"\"\"lion with .*class Lion.*def make_scheduler.*"),
+    ],
+)
+def test_the_examples_of_the_optimizers_alone_run(readme: str, about: str, answer: str) -> None:
     (example,) = (
-        block
-        for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-        if "StackedModule" in block
+        block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if about in block
     )
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    assert re.fullmatch(r"\[(\d+\.\d+(, )?){5}\]", done.stdout.strip())
+    assert re.fullmatch(answer, done.stdout.strip(), re.DOTALL)
