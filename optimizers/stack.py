@@ -142,8 +142,10 @@ class Stack:
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """One pass over the training examples: every step's losses, (K, steps), and their mean."""
-        losses = []
-        for step, batch in enumerate(self._batches(), start=self._steps_done):
+        # Made once: small tensors kept from each step would cut the heap to pieces between them.
+        losses = self._weights.new_empty(len(self._weights), self.steps_an_epoch)
+        for place, batch in enumerate(self._batches()):
+            step = self._steps_done + place
             if step == self._steps_prepared:
                 self._prepare(step)
             loss = self.problem.gradient(self._weights_by_name, *batch, self._gradient_by_name)
@@ -152,10 +154,9 @@ class Stack:
                 if part.rule.probes:
                     probe = BatchProbe(self.problem, self._layout, part.rows, batch)
                 part.update(step, self._weights, self._gradient, probe)
-            losses.append(loss)
+            losses[:, place] = loss
         # Trials first: a sum over the other dimension would depend on the number of trials.
-        table = torch.stack(losses, dim=1)
-        return table[: self.trials], table.mean(1)[: self.trials]
+        return losses[: self.trials], losses.mean(1)[: self.trials]
 
     def _prepare(self, first: int) -> None:
         """Make the coefficients of the coming steps, the first counted from 0."""
