@@ -1,8 +1,8 @@
 """What an update rule is: pure functions over a slice of a stack, and the data that describe it.
 
-A rule never sees a scalar hyperparameter. Before an epoch, `coefficients` turns the
-hyperparameters of its k trials into tables over the epoch's steps, in float64; during the
-epoch, `update` reads one row of those tables a step. So no trial costs Python work of its own.
+A rule never sees a scalar hyperparameter. `coefficients` turns the hyperparameters of its k trials
+into tables over many coming steps, in float64; `update` reads one row of those tables a step. So no
+trial costs Python work of its own.
 """
 
 from collections.abc import Callable, Mapping

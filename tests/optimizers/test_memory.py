@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import pytest
 import torch
@@ -36,10 +37,10 @@ def paper(trials: list[Configuration], hidden: int, batch: int) -> int:
     return 4 * (numbers + len(trials) * batch * (hidden + 10))
 
 
-def counted(problem: Problem, trials: list[Configuration], data: Examples, **more: object) -> int:
+def counted(problem: Problem, trials: list[Configuration], data: Examples, **more: Any) -> int:
     tally = Tally()
     with tally:
-        train(problem, data, data.first(200), trials, epochs=2, stack_trials=1000, **more)  # type: ignore[arg-type]
+        train(problem, data, data.first(200), trials, epochs=2, stack_trials=1000, **more)
     return tally.peak
 
 
