@@ -6,18 +6,20 @@ import torch
 from torch import Tensor
 
 from optimizers.layout import Layout
-from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
+from optimizers.rule import Coefficients, Columns, Rule, State, per_rate, power, square_root
 from optimizers.rules.common import BETA1, BETA2, EPSILON, WEIGHT_DECAY, fixed, learning_rate
 
 
 def _adam_coefficients(t: Tensor, h: Columns) -> Coefficients:
-    # Kingma & Ba, end of section 2: m̂ / (√v̂ + ε) = root m / (√v + ε root) / (1 - β₁^t).
+    # Kingma & Ba, end of section 2: η m̂ / (√v̂ + ε) = m rate / (√v + ε root), and the rate goes
+    # into the divisor: one pass less over the weights.
     root = (1 - power(h["beta2"], t)).sqrt()
+    slowness = per_rate(h["learning_rate"] * root / (1 - power(h["beta1"], t)))
     return {
         "new": 1 - h["beta1"],
         "new_square": 1 - h["beta2"],
-        "epsilon": h["epsilon"] * root,
-        "rate": h["learning_rate"] * root / (1 - power(h["beta1"], t)),
+        "epsilon": h["epsilon"] * root * slowness,
+        "slowness": slowness,
     }
 
 
@@ -61,13 +63,13 @@ def _radam_coefficients(t: Tensor, h: Columns) -> Coefficients:
     rectified = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
     factor = ((1 - kept) * rectified.clamp(min=0)).sqrt()
     rate = h["learning_rate"] / (1 - power(h["beta1"], t))
+    slowness = per_rate(torch.where(trusted, rate * factor, rate))
     # While untrusted the step is m̂ alone: a division by 1 + 0 √v.
     return {
         "new": 1 - h["beta1"],
         "new_square": 1 - h["beta2"],
-        "adapt": trusted.to(t.dtype),
-        "epsilon": torch.where(trusted, h["epsilon"], 1.0),
-        "rate": torch.where(trusted, rate * factor, rate),
+        "epsilon": torch.where(trusted, h["epsilon"], 1.0) * slowness,
+        "slowness": trusted.to(t.dtype) * slowness,
     }
 
 
@@ -76,8 +78,8 @@ def _adam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
     # The gradient's memory serves from here on: fresh memory costs more than the arithmetic.
-    spread = square_root(square, out=gradient).add_(c.epsilon)
-    weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
+    spread = square_root(square, out=gradient, times=c.slowness).add_(c.epsilon)
+    weights.addcdiv_(mean, spread, value=-1)
 
 
 def _adamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
@@ -90,8 +92,8 @@ def _amsgrad(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
     torch.maximum(largest, square, out=largest)
-    spread = square_root(largest, out=gradient).add_(c.epsilon)
-    weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
+    spread = square_root(largest, out=gradient, times=c.slowness).add_(c.epsilon)
+    weights.addcdiv_(mean, spread, value=-1)
 
 
 def _adamax(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
@@ -126,8 +128,8 @@ def _radam(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) 
     mean, square = state["mean"], state["square"]
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = square_root(square, out=gradient).mul_(c.adapt).add_(c.epsilon)
-    weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
+    spread = square_root(square, out=gradient, times=c.slowness).add_(c.epsilon)
+    weights.addcdiv_(mean, spread, value=-1)
 
 
 ADAM = Rule(

@@ -23,8 +23,8 @@ from optimizers.rules.common import (
 
 def _step(weights: Tensor, mean: Tensor, square: Tensor, c: SimpleNamespace, out: Tensor) -> None:
     """Adam's last line, in memory that is free by then."""
-    spread = square_root(square, out=out).add_(c.epsilon)
-    weights.addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
+    spread = square_root(square, out=out, times=c.slowness).add_(c.epsilon)
+    weights.addcdiv_(mean, spread, value=-1)
 
 
 def _clip(numbers: Tensor, c: SimpleNamespace) -> Tensor:
@@ -62,9 +62,10 @@ def _adabelief(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespa
 
 def _adabound_coefficients(t: Tensor, h: Columns) -> Coefficients:
     final, narrowing = h["learning_rate"] * h["final_ratio"], h["gamma"] * t
+    slowness = ADAM.coefficients(t, h)["slowness"]
     return {
         **ADAM.coefficients(t, h),
-        "epsilon": h["epsilon"],
+        "epsilon": h["epsilon"] * slowness,
         "lowest": final * (1 - 1 / (narrowing + 1)),
         "highest": final * (1 + 1 / narrowing),
     }
@@ -74,8 +75,8 @@ def _adabound(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespac
     mean, square = state["mean"], state["square"]
     mean.lerp_(gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = square_root(square, out=gradient).add_(c.epsilon)
-    rates = _clip(torch.div(c.rate, spread, out=spread), c)
+    spread = square_root(square, out=gradient, times=c.slowness).add_(c.epsilon)
+    rates = _clip(spread.reciprocal_(), c)
     weights.addcmul_(rates, mean, value=-1)
 
 
@@ -138,8 +139,8 @@ def _stable_adamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleName
     square.lerp_(fresh, c.new_square)
     ratio = fresh.div_(torch.maximum(square, c.floor))
     excess = c.layout.means(ratio).mul_(c.corrected).sqrt_().clamp_(min=1)  # (k, tensors)
-    spread = square_root(square, out=fresh).add_(c.epsilon)
-    step = torch.div(mean, spread, out=spread).mul_(c.rate).addcmul_(weights, c.shrink)
+    spread = square_root(square, out=fresh, times=c.slowness).add_(c.epsilon)
+    step = torch.div(mean, spread, out=spread).addcmul_(weights, c.shrink)
     weights.sub_(step.div_(c.layout.spread(excess)))
 
 

@@ -6,19 +6,20 @@ import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
-from optimizers.rule import Coefficients, Columns, Rule, State, square_root
+from optimizers.rule import Coefficients, Columns, Rule, State, per_rate, square_root
 from optimizers.rules.common import EPSILON, decay, fixed, learning_rate
 
 
 def _adagrad_coefficients(t: Tensor, h: Columns) -> Coefficients:
-    return {"rate": h["learning_rate"], "epsilon": h["epsilon"]}
+    slowness = per_rate(h["learning_rate"])
+    return {"slowness": slowness, "epsilon": h["epsilon"] * slowness}
 
 
 def _adagrad(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
     total = state["total"]
     total.addcmul_(gradient, gradient)
-    spread = square_root(total).add_(c.epsilon)
-    weights.addcdiv_(gradient.mul_(c.rate), spread, value=-1)
+    spread = square_root(total, times=c.slowness).add_(c.epsilon)
+    weights.addcdiv_(gradient, spread, value=-1)
 
 
 def _rmsprop_coefficients(t: Tensor, h: Columns) -> Coefficients:

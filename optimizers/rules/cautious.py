@@ -34,9 +34,9 @@ def _cautious_adamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleNa
     direction = gradient * gradient
     mean.lerp_(gradient, c.new)
     square.lerp_(direction, c.new_square)
-    spread = square_root(square, out=direction).add_(c.epsilon)
-    direction = cautious(torch.div(mean, spread, out=spread), gradient, c.layout)
-    weights.mul_(c.keep).addcmul_(direction, c.rate, value=-1)
+    spread = square_root(square, out=direction, times=c.slowness).add_(c.epsilon)
+    step = cautious(torch.div(mean, spread, out=spread), gradient, c.layout)
+    weights.mul_(c.keep).sub_(step)
 
 
 def _cautious_lion(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -> None:
@@ -52,9 +52,9 @@ def _grams(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) 
     size = gradient * gradient
     mean.lerp_(gradient, c.new)
     square.lerp_(size, c.new_square)
-    spread = square_root(square, out=size).add_(c.epsilon)
-    size = torch.div(mean, spread, out=spread).abs_()
-    weights.addcmul_(size.mul_(gradient.sign_()), c.rate, value=-1)
+    spread = square_root(square, out=size, times=c.slowness).add_(c.epsilon)
+    step = torch.div(mean, spread, out=spread).abs_()
+    weights.addcmul_(step, gradient.sign_(), value=-1)
 
 
 CAUTIOUS_ADAMW = Rule(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from optimizers.hyperparameters import Hyperparameter
-from optimizers.rule import Coefficients, Columns, Rule, State, power, square_root
+from optimizers.rule import Coefficients, Columns, Rule, State, per_rate, power, square_root
 from optimizers.rules.adam import ADAMW
 from optimizers.rules.common import BETA1, BETA2, EPSILON, WEIGHT_DECAY, decay, learning_rate
 
@@ -20,21 +20,22 @@ def _nadamw(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace)
     mean.lerp_(gradient, c.new)
     ahead = torch.lerp(mean, gradient, c.new)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = square_root(square, out=gradient).add_(c.epsilon)
-    weights.mul_(c.keep).addcmul_(ahead.div_(spread), c.rate, value=-1)
+    spread = square_root(square, out=gradient, times=c.slowness).add_(c.epsilon)
+    weights.mul_(c.keep).addcdiv_(ahead, spread, value=-1)
 
 
 def _adan_coefficients(t: Tensor, h: Columns) -> Coefficients:
     root = (1 - power(h["beta3"], t)).sqrt()
     corrected = 1 - power(h["beta1"], t)
+    slowness = per_rate(h["learning_rate"] * root / corrected)
     later = (t > 1).to(t.dtype)  # the first gradient differs from none before it
     return {
         "new": 1 - h["beta1"],
         "new_change": (1 - h["beta2"]) * later,
         "new_square": 1 - h["beta3"],
         "ahead": h["beta2"] * later,
-        "epsilon": h["epsilon"] * root,
-        "rate": h["learning_rate"] * root / corrected,
+        "epsilon": h["epsilon"] * root * slowness,
+        "slowness": slowness,
         "change_ratio": h["beta2"] * corrected / (1 - power(h["beta2"], t)),
         "shrink": 1 + h["learning_rate"] * h["weight_decay"],
     }
@@ -48,8 +49,8 @@ def _adan(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     ahead = torch.addcmul(gradient, change, c.ahead, out=change)
     square.lerp_(ahead.mul_(ahead), c.new_square)
     state["previous"].copy_(gradient)
-    spread = square_root(square, out=gradient).add_(c.epsilon)
-    rates = torch.div(c.rate, spread, out=spread)
+    spread = square_root(square, out=gradient, times=c.slowness).add_(c.epsilon)
+    rates = spread.reciprocal_()
     weights.addcmul_(mean, rates, value=-1)
     weights.addcmul_(mean_change, rates.mul_(c.change_ratio), value=-1).div_(c.shrink)
 
@@ -72,8 +73,8 @@ def _ademamix(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespac
     mean.lerp_(gradient, c.new)
     slow.lerp_(gradient, c.new_slow)
     square.lerp_(gradient.mul_(gradient), c.new_square)
-    spread = square_root(square, out=gradient).add_(c.epsilon)
-    rates = torch.div(c.rate, spread, out=spread)
+    spread = square_root(square, out=gradient, times=c.slowness).add_(c.epsilon)
+    rates = spread.reciprocal_()
     weights.mul_(c.keep).addcmul_(mean, rates, value=-1)
     weights.addcmul_(slow, rates.mul_(c.slow_ratio), value=-1)
 
@@ -91,8 +92,8 @@ def _mars(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespace) -
     corrected.div_(c.layout.spread(c.layout.norms(corrected).clamp_(min=1)))
     mean.lerp_(corrected, c.new)
     square.lerp_(corrected.mul_(corrected), c.new_square)
-    spread = square_root(square, out=gradient).add_(c.epsilon)
-    weights.mul_(c.keep).addcmul_(torch.div(mean, spread, out=spread), c.rate, value=-1)
+    spread = square_root(square, out=gradient, times=c.slowness).add_(c.epsilon)
+    weights.mul_(c.keep).addcdiv_(mean, spread, value=-1)
 
 
 NADAMW = Rule(
