@@ -20,7 +20,7 @@ from torch import nn
 from optimizers.configuration import Configuration
 from optimizers.torch_export import load, torch_export
 from studies.data.prepare import Data
-from studies.search import RANDOM_STARTS
+from studies.samplers.tpe import RANDOM_STARTS
 from studies.space import Space
 from studies.spec import StudySpec
 

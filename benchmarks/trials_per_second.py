@@ -48,7 +48,7 @@ def run_fallline(client: Client, dataset: str, spec: StudySpec) -> float:
         time.sleep(0.02)
         job = client.job(job["id"])
     seconds = time.perf_counter() - began
-    ended = job["counts"]["completed"] + job["counts"]["diverged"]
+    ended = sum(job["counts"][name] for name in ("completed", "dropped", "diverged"))
     if job["state"] != "completed" or ended != spec.budget.trials:
         raise RuntimeError(f"the job is {job['state']} with {ended} trials: {job['error']}")
     return seconds

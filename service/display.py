@@ -68,7 +68,7 @@ def follow(console: Console, views: Iterator[Json]) -> Json:
         view: Json = {}
         for view in views:
             counts = view["counts"]
-            done = counts["completed"] + counts["diverged"] + counts["stopped"]
+            done = _ended(counts)
             left = view["seconds_left"]
             progress.update(
                 task,
@@ -99,10 +99,11 @@ def show_answer(console: Console, job: Json, best: Json) -> None:
     ]
     console.print(Panel("\n".join(lines), title="Best configuration", expand=False))
     console.print(_leaderboard(best))
-    ended = counts["completed"] + counts["diverged"] + counts["stopped"]
+    ended = _ended(counts)
     console.print(
         f"{ended} trials in [bold]{job['seconds']:.1f} s[/] "
-        f"({counts['diverged']} diverged, {counts['stopped']} stopped)"
+        f"({counts['dropped']} dropped early, {counts['diverged']} diverged, "
+        f"{counts['stopped']} stopped)"
     )
 
 
@@ -114,7 +115,7 @@ def show_jobs(console: Console, jobs: list[Json]) -> None:
         table.add_column(name)
     for job in jobs:
         counts = job["counts"]
-        done = counts["completed"] + counts["diverged"] + counts["stopped"]
+        done = _ended(counts)
         colour = STATE_COLOURS.get(job["state"], "white")
         table.add_row(
             job["id"],
@@ -133,6 +134,11 @@ def number(metric: str, value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2%}" if metric in SHARES else f"{value:.4g}"
+
+
+def _ended(counts: dict[str, int]) -> int:
+    """How many trials have ended, however."""
+    return sum(counts[name] for name in ("completed", "dropped", "diverged", "stopped"))
 
 
 def _leaderboard(best: Json) -> Table:

@@ -210,6 +210,7 @@ def record_told(
         seconds=seconds,
         waves_done=jobs.c.waves_done + 1,
         trials_completed=jobs.c.trials_completed + outcomes.count("completed"),
+        trials_dropped=jobs.c.trials_dropped + outcomes.count("dropped"),
         trials_diverged=jobs.c.trials_diverged + outcomes.count("diverged"),
         trials_stopped=jobs.c.trials_stopped + outcomes.count("stopped"),
     )

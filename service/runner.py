@@ -127,9 +127,9 @@ class Runner:
         dataset = self._store.path(digest)
 
         def submit(
-            spec: StudySpec, wave_trials: list[WaveTrial], seconds_left: float | None
+            spec: StudySpec, members: list[WaveTrial], number: int, seconds_left: float | None
         ) -> _Pending:
-            wave = Wave(dataset, spec, wave_trials, seconds_left, _stop_name(claim))
+            wave = Wave(dataset, spec, members, number, seconds_left, _stop_name(claim))
             return _Pending(self, claim, self.engine.submit(wave))
 
         for event in run_study(

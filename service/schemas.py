@@ -61,6 +61,7 @@ class Counts(BaseModel):
     total: int = Field(description="What the budget allows.")
     running: int
     completed: int
+    dropped: int = Field(description="Not good enough at a rung.")
     diverged: int
     stopped: int
 
@@ -139,13 +140,17 @@ def job_view(row: Row[Any]) -> JobView:
     spec = StudySpec.model_validate(row.spec)
     if spec.metric is None:
         raise ValueError(f"job {row.id} has an open metric")
-    ended = row.trials_completed + row.trials_diverged + row.trials_stopped
+    outcomes = {
+        "completed": row.trials_completed,
+        "dropped": row.trials_dropped,
+        "diverged": row.trials_diverged,
+        "stopped": row.trials_stopped,
+    }
+    ended = sum(outcomes.values())
     counts = Counts(
         total=spec.budget.trials,
         running=row.trials_asked - ended,
-        completed=row.trials_completed,
-        diverged=row.trials_diverged,
-        stopped=row.trials_stopped,
+        **outcomes,
     )
     left = None
     if row.state == "running" and ended:

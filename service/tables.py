@@ -100,6 +100,7 @@ jobs = Table(
     Column("warnings", JSON, nullable=False),
     _count("trials_asked"),
     _count("trials_completed"),
+    _count("trials_dropped"),
     _count("trials_diverged"),
     _count("trials_stopped"),
     Column("best_value", Float, nullable=True),

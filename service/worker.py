@@ -28,6 +28,7 @@ class Wave:
         dataset: the canonical Parquet file.
         spec: the resolved spec.
         trials: what to train.
+        number: of the wave within its study.
         seconds_left: of the job's budget; None if it has no limit.
         stop: name of the event that ends the wave early.
     """
@@ -35,6 +36,7 @@ class Wave:
     dataset: Path
     spec: StudySpec
     trials: list[WaveTrial]
+    number: int
     seconds_left: float | None
     stop: str
 
@@ -42,7 +44,7 @@ class Wave:
 def train_wave(wave: Wave) -> list[TrialResult]:
     """Train a wave on this worker."""
     data = _prepared(wave.dataset, wave.spec.model_dump_json(include={"target", "task", "seed"}))
-    return run_wave(data, wave.spec, wave.trials, _keep_going(wave))
+    return run_wave(data, wave.spec, wave.trials, _keep_going(wave), wave.number)
 
 
 @lru_cache(maxsize=4)

@@ -1,5 +1,6 @@
 """Turn a list of trials into an answer: the best, the best of every optimizer, and why."""
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,11 +14,20 @@ from pydantic import BaseModel
 from studies.space import Space
 from studies.spec import MAXIMIZED, Metric, StudySpec
 
-Outcome = Literal["running", "completed", "diverged", "stopped"]
+Outcome = Literal["running", "completed", "dropped", "diverged", "stopped"]
 
 
 class TrialView(BaseModel):
-    """One trial as users see it."""
+    """One trial as users see it.
+
+    Attributes:
+        value: the study's metric at the end; None unless completed.
+        epochs: passes over the training rows, those of all rungs together.
+        rungs: the study's metric at the end of each rung below the last, by epochs.
+        dropped_at: the rung that dropped it, in epochs, or should have if it was audited.
+        threshold: the value of the last trial that passed that rung.
+        audited: whether it trained to the end to see whether dropping it was right.
+    """
 
     number: int
     outcome: Outcome
@@ -25,6 +35,11 @@ class TrialView(BaseModel):
     config: dict[str, Any]
     metrics: dict[str, float]
     seconds: float | None
+    epochs: int | None
+    rungs: dict[int, float]
+    dropped_at: int | None
+    threshold: float | None
+    audited: bool
     diverged_at: int | None
 
 
@@ -33,15 +48,29 @@ class OptimizerSummary(BaseModel):
 
     optimizer: str
     trials: int
+    dropped: int
     diverged: int
     best: TrialView | None
     median: float | None
+
+
+class Audit(BaseModel):
+    """How often the rungs were wrong, by the dropped trials that trained to the end all the same.
+
+    Attributes:
+        audited: how many there were.
+        regretted: how many of them ended better than the best trial of their wave that had passed.
+    """
+
+    audited: int
+    regretted: int
 
 
 class Report(BaseModel):
     """The answer of a study, and what it rests on.
 
     Attributes:
+        audit: of the rungs' decisions; None where none was audited.
         best: the best completed trial.
         optimizers: one row an optimizer, best first.
         progress: (trial number, best value so far) wherever the best changed.
@@ -53,6 +82,7 @@ class Report(BaseModel):
     metric: Metric
     direction: Literal["minimize", "maximize"]
     trials: dict[Outcome, int]
+    audit: Audit | None
     best: TrialView | None
     optimizers: list[OptimizerSummary]
     progress: list[tuple[int, float]]
@@ -69,6 +99,11 @@ def view(trial: FrozenTrial, space: Space) -> TrialView:
         config=space.configuration(trial.params).as_dict(),
         metrics=trial.user_attrs.get("metrics", {}),
         seconds=trial.user_attrs.get("seconds"),
+        epochs=trial.user_attrs.get("epochs"),
+        rungs=trial.user_attrs.get("rungs", {}),
+        dropped_at=trial.user_attrs.get("dropped_at"),
+        threshold=trial.user_attrs.get("threshold"),
+        audited=trial.user_attrs.get("audited", False),
         diverged_at=trial.user_attrs.get("diverged_at"),
     )
 
@@ -103,6 +138,7 @@ def summarise(spec: StudySpec, trials: Sequence[FrozenTrial]) -> Report:
             OptimizerSummary(
                 optimizer=name,
                 trials=len(group),
+                dropped=sum(t.user_attrs.get("outcome") == "dropped" for t in group),
                 diverged=sum(t.user_attrs.get("outcome") == "diverged" for t in group),
                 best=view(leader, space) if leader else None,
                 median=median(values) if values else None,
@@ -119,12 +155,26 @@ def summarise(spec: StudySpec, trials: Sequence[FrozenTrial]) -> Report:
         metric=spec.metric,
         direction="maximize" if spec.metric in MAXIMIZED else "minimize",
         trials=dict(Counter(_outcome(trial) for trial in trials)),
+        audit=_audit(spec, completed),
         best=summaries[0].best if summaries else None,
         optimizers=summaries,
         progress=progress,
         curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
         importance=importance(spec, completed),
     )
+
+
+def _audit(spec: StudySpec, completed: Sequence[FrozenTrial]) -> Audit | None:
+    audited = [trial for trial in completed if trial.user_attrs.get("audited")]
+    if not audited:
+        return None
+    passed: dict[int, float] = {}  # the best score of each wave
+    for trial in completed:
+        if not trial.user_attrs.get("audited"):
+            wave = trial.user_attrs["wave"]
+            passed[wave] = min(passed.get(wave, math.inf), _score(spec, trial))
+    regretted = [t for t in audited if _score(spec, t) < passed.get(t.user_attrs["wave"], math.inf)]
+    return Audit(audited=len(audited), regretted=len(regretted))
 
 
 def importance(spec: StudySpec, completed: Sequence[FrozenTrial]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Protocol
 
 import optuna
@@ -16,6 +17,7 @@ from studies.wave import TrialResult, WaveTrial
 
 STATES = {
     "completed": TrialState.COMPLETE,
+    "dropped": TrialState.PRUNED,
     "diverged": TrialState.PRUNED,
     "stopped": TrialState.FAIL,
 }
@@ -29,8 +31,8 @@ class Pending(Protocol):
         """Wait for the wave and return what came of it."""
 
 
-Submit = Callable[[StudySpec, list[WaveTrial], float | None], Pending]
-"""``submit(spec, trials, seconds_left)`` starts a wave somewhere."""
+Submit = Callable[[StudySpec, list[WaveTrial], int, float | None], Pending]
+"""``submit(spec, trials, wave, seconds_left)`` starts a wave, counted from 0, somewhere."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,13 @@ def run_study(
         return None if limit is None else limit - (time.monotonic() - began)
 
     def start(trials: list[FrozenTrial]) -> None:
-        waves.append((trials, submit(spec, _described(search, trials), seconds_left())))
+        wave = trials[0].user_attrs["wave"]
+        waves.append((trials, submit(spec, _described(search, trials), wave, seconds_left())))
 
+    # The same waves again: who is dropped at a rung depends on the others.
     interrupted = [trial for trial in known if not trial.state.is_finished()]
-    for first in range(0, len(interrupted), size):
-        start(interrupted[first : first + size])
+    for _, members in groupby(interrupted, key=lambda trial: trial.user_attrs["wave"]):
+        start(list(members))
     while True:
         while len(waves) < in_flight and search.asked < spec.budget.trials:
             left = seconds_left()
@@ -119,9 +123,16 @@ def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
         "outcome": result.outcome,
         "metrics": result.metrics,
         "seconds": round(result.seconds, 6),
+        "epochs": result.epochs,
     }
-    if result.diverged_at is not None:
-        attributes["diverged_at"] = result.diverged_at
+    sometimes = {
+        "diverged_at": result.diverged_at,
+        "dropped_at": result.dropped_at,
+        "threshold": result.threshold,
+        "audited": result.audited or None,
+        "rungs": {str(epochs): value for epochs, value in result.rungs.items()} or None,
+    }
+    attributes |= {name: value for name, value in sometimes.items() if value is not None}
     ended = optuna.trial.create_trial(
         state=STATES[result.outcome],
         value=result.value,

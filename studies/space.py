@@ -56,12 +56,12 @@ class Space:
         optimizer = str(trial.suggest_categorical("optimizer", self.optimizers))
         hyperparameters = {
             h.name: _value(h, _suggest(trial, name, d))
-            for h, name, d in self._searched(optimizer, RULES[optimizer].hyperparameters)
+            for h, name, d in self.searched(optimizer, RULES[optimizer].hyperparameters)
         }
         schedule = str(trial.suggest_categorical("schedule", self.schedules))
         schedule_hyperparameters = {
             h.name: _value(h, _suggest(trial, name, d))
-            for h, name, d in self._searched(schedule, SCHEDULES[schedule].hyperparameters)
+            for h, name, d in self.searched(schedule, SCHEDULES[schedule].hyperparameters)
         }
         batch: Any = RULES[optimizer].batches or trial.suggest_categorical("batch", self.batches)
         return Configuration(optimizer, hyperparameters, schedule, schedule_hyperparameters, batch)
@@ -103,7 +103,7 @@ class Space:
                 configuration.schedule_hyperparameters,
             ),
         ):
-            for h, name, _ in self._searched(owner, declared):
+            for h, name, _ in self.searched(owner, declared):
                 params[name] = _value(h, values[h.name])
         return params
 
@@ -120,14 +120,14 @@ class Space:
             (params["schedule"], SCHEDULES[params["schedule"]].hyperparameters),
         )
         for owner, declared in owners:
-            found |= {name: d for _, name, d in self._searched(owner, declared)}
+            found |= {name: d for _, name, d in self.searched(owner, declared)}
         return found
 
     def _default(self, optimizer: str, schedule: str, batch: Batch) -> Configuration:
         def clamped(owner: str, declared: Sequence[Hyperparameter]) -> dict[str, float]:
             return {
                 h.name: _value(h, min(max(_value(h, h.default), d.low), d.high))
-                for h, _, d in self._searched(owner, declared)
+                for h, _, d in self.searched(owner, declared)
             }
 
         return Configuration(
@@ -138,7 +138,7 @@ class Space:
             RULES[optimizer].batches or batch,
         )
 
-    def _searched(
+    def searched(
         self, owner: str, declared: Sequence[Hyperparameter]
     ) -> Iterator[tuple[Hyperparameter, str, FloatDistribution | IntDistribution]]:
         """The searched hyperparameters with Optuna's name and range for each."""

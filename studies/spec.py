@@ -67,6 +67,21 @@ class SpaceSpec(_Strict):
     )
 
 
+class RungsSpec(_Strict):
+    """How weak trials are dropped before they have cost a whole training."""
+
+    rule: Literal["none", "median", "halving", "hyperband"] = "halving"
+    factor: int = Field(
+        default=3, ge=2, le=10, description="One in so many goes on; the median rule has two."
+    )
+    audited: float = Field(
+        default=0.05,
+        ge=0.0,
+        le=1.0,
+        description="Share of dropped trials that train to the end, to see if dropping was right.",
+    )
+
+
 class BudgetSpec(_Strict):
     """How much may be spent; whichever limit is met first ends the study."""
 
@@ -84,5 +99,6 @@ class StudySpec(_Strict):
     metric: Metric | None = None
     space: SpaceSpec = SpaceSpec()
     budget: BudgetSpec = BudgetSpec()
-    sampler: Literal["tpe", "random"] = "tpe"
+    rungs: RungsSpec = RungsSpec()
+    sampler: Literal["model", "tpe", "sobol", "random"] = "model"
     seed: int = Field(default=0, ge=0, lt=2**32)

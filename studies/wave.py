@@ -1,7 +1,7 @@
 """One wave: trials asked together and trained together; a pure function of its description."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -14,7 +14,8 @@ from optimizers.stack import Outcome
 from optimizers.training import train
 from studies.data.prepare import Data
 from studies.data.prepare import Examples as Rows
-from studies.spec import StudySpec
+from studies.rungs import FEWEST_STEPS, decide, ladder
+from studies.spec import MAXIMIZED, StudySpec
 
 CURVE_POINTS = 50  # a stored learning curve is thinned to about this many
 
@@ -34,21 +35,32 @@ class TrialResult:
 
     Attributes:
         number: the trial's number in its study.
-        outcome: ``stopped`` means ended by the budget or a cancel before its last epoch.
+        outcome: ``dropped`` means not good enough at a rung, ``stopped`` ended by the budget or a
+            cancel before its last epoch.
         value: the study's metric after the last epoch; None unless completed.
         metrics: every validation metric after the last epoch that it reached.
-        curve: the study's metric by epoch, counted from 1.
-        diverged_at: the first bad step, counted from 1.
-        seconds: its share of the time that its stack took.
+        curve: the study's metric by epoch of its last rung, counted from 1.
+        diverged_at: the first bad step of its last rung, counted from 1.
+        seconds: its share of the time that its stacks took.
+        epochs: passes over the training rows, those of all rungs together.
+        rungs: the study's metric at the end of every rung below the last, by epochs.
+        dropped_at: the rung that dropped it, in epochs, or should have if it was audited.
+        threshold: the value of the last trial that passed that rung.
+        audited: whether it went on to the end to see whether dropping it was right.
     """
 
     number: int
-    outcome: Literal["completed", "diverged", "stopped"]
+    outcome: Literal["completed", "dropped", "diverged", "stopped"]
     value: float | None
     metrics: dict[str, float]
     curve: dict[int, float]
     diverged_at: int | None
     seconds: float
+    epochs: int
+    rungs: dict[int, float]
+    dropped_at: int | None = None
+    threshold: float | None = None
+    audited: bool = False
 
 
 def build_problem(data: Data, spec: StudySpec) -> Problem:
@@ -69,39 +81,110 @@ def run_wave(
     spec: StudySpec,
     trials: list[WaveTrial],
     keep_going: Callable[[], bool] = lambda: True,
+    wave: int = 0,
 ) -> list[TrialResult]:
-    """Train the trials of a wave; the same wave gives the same results, wherever it runs."""
-    outcomes = train(
-        build_problem(data, spec),
-        _tensors(data.train),
-        _tensors(data.validation),
-        [trial.configuration for trial in trials],
-        epochs=spec.budget.epochs,
-        seeds=[trial.seed for trial in trials],
-        keep_going=keep_going,
-    )
-    return [_result(t.number, o, spec) for t, o in zip(trials, outcomes, strict=True)]
+    """Train the trials of a wave; the same wave gives the same results, wherever it runs.
+
+    Args:
+        data: the prepared table.
+        spec: resolved.
+        trials: of the wave.
+        keep_going: asked before every epoch of every stack; False ends the wave there.
+        wave: its number in the study.
+    """
+    problem = build_problem(data, spec)
+    training, validation = _tensors(data.train), _tensors(data.validation)
+    sign = -1.0 if spec.metric in MAXIMIZED else 1.0
+    courses = [_Course(trial) for trial in trials]
+    for epochs in ladder(spec, wave):
+        top = epochs == spec.budget.epochs
+        going = [course for course in courses if course.trains(epochs, len(training), top=top)]
+        if not going:
+            continue
+        outcomes = train(
+            problem,
+            training,
+            validation,
+            [course.trial.configuration for course in going],
+            epochs=epochs,
+            seeds=[course.trial.seed for course in going],
+            keep_going=keep_going,
+        )
+        for course, outcome in zip(going, outcomes, strict=True):
+            course.rungs.append((epochs, outcome))
+        if top or any(course.ended_early for course in going):
+            break
+        numbers = [course.trial.number for course in going]
+        decisions = decide(spec, numbers, [course.value(spec) for course in going], sign)
+        for course, decision in zip(going, decisions, strict=True):
+            if decision.audited or not decision.goes_on:
+                course.dropped_at, course.threshold = epochs, decision.threshold
+                course.audited = decision.audited
+    return [course.result(spec) for course in courses]
+
+
+@dataclass
+class _Course:
+    """A trial on its way up: what came of each rung, by epochs."""
+
+    trial: WaveTrial
+    rungs: list[tuple[int, Outcome]] = field(default_factory=list)
+    dropped_at: int | None = None
+    threshold: float | None = None
+    audited: bool = False
+
+    def trains(self, epochs: int, rows: int, *, top: bool) -> bool:
+        """Whether it takes part in a rung; at the top everyone does who was not dropped."""
+        if top:
+            return self.dropped_at is None or self.audited
+        steps = epochs * -(-rows // self.trial.configuration.batch_size(rows))
+        return self.dropped_at is None and steps >= FEWEST_STEPS
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether its last rung ended before its last epoch, and not by diverging."""
+        epochs, outcome = self.rungs[-1]
+        return outcome.diverged_at is None and len(outcome.training_loss) < epochs
+
+    def value(self, spec: StudySpec) -> float | None:
+        """The study's metric at the end of its last rung; None if it did not get there."""
+        epochs, outcome = self.rungs[-1]
+        curve = outcome.metrics.get(str(spec.metric), [])
+        return curve[-1] if len(curve) == epochs else None
+
+    def result(self, spec: StudySpec) -> TrialResult:
+        """All of it in the words of the study."""
+        metric = str(spec.metric)
+        epochs, outcome = self.rungs[-1] if self.rungs else (0, Outcome())
+        value = self.value(spec) if self.rungs else None
+        curve = outcome.metrics.get(metric, [])
+        every = -(-len(curve) // CURVE_POINTS) or 1
+        verdict: Literal["completed", "dropped", "diverged", "stopped"] = "stopped"
+        if outcome.diverged_at is not None:
+            verdict = "diverged"
+        elif value is not None and epochs == spec.budget.epochs:
+            verdict = "completed"
+        elif value is not None and self.dropped_at == epochs and not self.audited:
+            verdict = "dropped"
+        return TrialResult(
+            number=self.trial.number,
+            outcome=verdict,
+            value=value if verdict == "completed" else None,
+            metrics={name: values[-1] for name, values in outcome.metrics.items()},
+            curve={
+                epoch: value
+                for epoch, value in enumerate(curve, 1)
+                if epoch % every == 0 or epoch == len(curve)
+            },
+            diverged_at=outcome.diverged_at,
+            seconds=sum(outcome.seconds for _, outcome in self.rungs),
+            epochs=sum(len(outcome.training_loss) for _, outcome in self.rungs),
+            rungs={at: below.metrics[metric][-1] for at, below in self.rungs[:-1]},
+            dropped_at=self.dropped_at if verdict != "diverged" else None,
+            threshold=self.threshold if verdict != "diverged" else None,
+            audited=self.audited,
+        )
 
 
 def _tensors(rows: Rows) -> Examples:
     return Examples(torch.from_numpy(rows.inputs), torch.from_numpy(rows.targets))
-
-
-def _result(number: int, outcome: Outcome, spec: StudySpec) -> TrialResult:
-    curve = outcome.metrics.get(str(spec.metric), [])
-    completed = len(curve) == spec.budget.epochs
-    diverged = outcome.diverged_at is not None
-    every = -(-len(curve) // CURVE_POINTS) or 1
-    return TrialResult(
-        number=number,
-        outcome="completed" if completed else "diverged" if diverged else "stopped",
-        value=curve[-1] if completed else None,
-        metrics={name: values[-1] for name, values in outcome.metrics.items()},
-        curve={
-            epoch: value
-            for epoch, value in enumerate(curve, 1)
-            if epoch % every == 0 or epoch == len(curve)
-        },
-        diverged_at=outcome.diverged_at,
-        seconds=outcome.seconds,
-    )

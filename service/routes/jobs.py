@@ -23,6 +23,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 STATES: dict[str, TrialState] = {
     "running": TrialState.RUNNING,
     "completed": TrialState.COMPLETE,
+    "dropped": TrialState.PRUNED,
     "diverged": TrialState.PRUNED,
     "stopped": TrialState.FAIL,
 }
@@ -91,7 +92,7 @@ def trial_page(
     sort: Literal["number", "value", "duration"] = "number",
     descending: bool = False,
     outcome: Annotated[
-        list[Literal["running", "completed", "diverged", "stopped"]] | None, Query()
+        list[Literal["running", "completed", "dropped", "diverged", "stopped"]] | None, Query()
     ] = None,
     cursor: str | None = None,
     limit: Limit = 100,
@@ -106,6 +107,7 @@ def trial_page(
                 sort=sort,
                 descending=descending,
                 states={STATES[name] for name in outcome} if outcome else None,
+                outcomes=outcome,
                 after=cursor,
                 limit=limit,
             )

@@ -6,6 +6,7 @@ key. Unlike an offset it neither repeats nor skips a trial when others appear in
 
 import base64
 import binascii
+import json
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,9 +20,11 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     null,
+    or_,
     select,
     tuple_,
 )
@@ -55,6 +58,7 @@ def page(
     sort: Sort = "number",
     descending: bool = False,
     states: Collection[TrialState] | None = None,
+    outcomes: Collection[str] | None = None,
     after: str | None = None,
     limit: int,
 ) -> tuple[list[FrozenTrial], str | None]:
@@ -69,6 +73,7 @@ def page(
         sort: what to sort by.
         descending: whether the largest comes first.
         states: only trials in these states; None for all.
+        outcomes: of the pruned ones, only those whose attribute ``outcome`` is among these.
         after: the cursor that came with the page before; None for the first page.
         limit: the most trials to return.
 
@@ -83,6 +88,10 @@ def page(
     rank, key = _order(sort, descending)
     order = (rank, key, tables.trials.c.number)
     statement = _trials(study_id, states, *order)
+    if outcomes is not None:
+        statement = statement.where(
+            or_(tables.trials.c.state != TrialState.PRUNED, _one_of(outcomes))
+        )
     if after is not None:
         last = _decode(after, sort, descending)
         statement = statement.where(
@@ -103,6 +112,15 @@ def page(
         return trials, None
     _, *last_key = rows[-1]
     return trials, _encode(_Cursor(sort, descending, *last_key))
+
+
+def _one_of(outcomes: Collection[str]) -> ColumnElement[bool]:
+    attributes = tables.trial_user_attributes
+    return exists().where(
+        attributes.c.trial_id == tables.trials.c.trial_id,
+        attributes.c.key == "outcome",
+        attributes.c.value_json.in_([json.dumps(outcome) for outcome in outcomes]),
+    )
 
 
 def _trials(

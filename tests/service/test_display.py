@@ -7,7 +7,7 @@ from rich.console import Console
 from service import display
 from service.client import FalllineError
 
-COUNTS = {"total": 20, "running": 0, "completed": 17, "diverged": 2, "stopped": 1}
+COUNTS = {"total": 20, "running": 0, "completed": 10, "dropped": 7, "diverged": 2, "stopped": 1}
 JOB: dict[str, Any] = {
     "id": "01a2-job",
     "state": "completed",

@@ -47,7 +47,7 @@ def wave(dataset: Path, *, epochs: int = 2, stop: str = "stop", trials: int = 8)
         WaveTrial(trial.number, search.space.configuration(trial.params), seed=0)
         for trial in search.ask(trials)
     ]
-    return Wave(dataset, spec, described, None, stop)
+    return Wave(dataset, spec, described, 0, None, stop)
 
 
 def results(found: list[TrialResult]) -> list[tuple[object, ...]]:
@@ -180,7 +180,7 @@ def test_a_wave_that_ends_as_a_wait_gives_up_is_no_error(engine: Engine) -> None
 
 
 def test_what_goes_wrong_in_a_wave_is_its_error(engine: Engine, dataset: Path) -> None:
-    lost = Wave(dataset.with_name("lost"), wave(dataset).spec, [], None, "stop")
+    lost = Wave(dataset.with_name("lost"), wave(dataset).spec, [], 0, None, "stop")
     with pytest.raises(FileNotFoundError):
         engine.wait(engine.submit(lost), always)
 
@@ -211,14 +211,14 @@ def test_a_study_on_the_engine_is_the_study_that_runs_alone(engine: Engine, data
     )
 
     class Pending:
-        def __init__(self, trials: list[WaveTrial]) -> None:
-            self.future = engine.submit(Wave(dataset, spec, trials, None, "stop"))
+        def __init__(self, trials: list[WaveTrial], number: int) -> None:
+            self.future = engine.submit(Wave(dataset, spec, trials, number, None, "stop"))
 
         def result(self) -> list[TrialResult]:
             return engine.wait(self.future, always)
 
     def study() -> list[tuple[object, ...]]:
-        events = run_study(spec, lambda _, trials, __: Pending(trials), in_flight=2)
+        events = run_study(spec, lambda _, trials, number, __: Pending(trials, number), in_flight=2)
         return [
             (trial.number, trial.params, trial.values) for each in events for trial in each.trials
         ]

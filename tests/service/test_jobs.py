@@ -76,6 +76,7 @@ def ended(
 ) -> FrozenTrial:
     states = {
         "completed": TrialState.COMPLETE,
+        "dropped": TrialState.PRUNED,
         "diverged": TrialState.PRUNED,
         "stopped": TrialState.FAIL,
     }
@@ -84,7 +85,7 @@ def ended(
         value=value,
         params=trial.params,
         distributions=trial.distributions,
-        user_attrs={"outcome": outcome, "seconds": 0.1},
+        user_attrs=trial.user_attrs | {"outcome": outcome, "seconds": 0.1},
         intermediate_values={} if value is None else {1: value},
     )
     done.number, done.datetime_start = trial.number, trial.datetime_start
@@ -212,13 +213,15 @@ def test_a_wave_and_its_progress_are_stored_together(db: Database) -> None:
         jobs.record_asked(connection, claim, asked)
     found = row(db, claim.id)
     assert (found.trials_asked, found.waves_done) == (8, 0)
-    wave = [ended(trial, 0.5 + trial.number) for trial in asked[:5]]
+    wave = [ended(trial, 0.5 + trial.number) for trial in asked[:4]]
+    wave += [ended(asked[4], outcome="dropped")]
     wave += [ended(trial, outcome="diverged") for trial in asked[5:7]]
     wave += [ended(asked[7], outcome="stopped")]
     with db.write() as connection:
         jobs.record_told(connection, claim, wave, 2.5)
     found = row(db, claim.id)
-    assert (found.trials_completed, found.trials_diverged, found.trials_stopped) == (5, 2, 1)
+    assert (found.trials_completed, found.trials_dropped) == (4, 1)
+    assert (found.trials_diverged, found.trials_stopped) == (2, 1)
     assert (found.waves_done, found.seconds) == (1, 2.5)
     assert (found.best_value, found.best_trial) == (0.5, 0)
     with db.read() as connection:

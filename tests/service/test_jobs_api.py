@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.xdist_group("jobs_api"), pytest.mark.timeout(300)]
 
 STATES = {
     "completed": TrialState.COMPLETE,
+    "dropped": TrialState.PRUNED,
     "diverged": TrialState.PRUNED,
     "stopped": TrialState.FAIL,
 }
@@ -50,11 +51,11 @@ def dataset(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Json:
 
 @pytest.fixture(scope="module")
 def done(live: Live, dataset: Json) -> Json:
-    """A job that has come to its end; some of its trials diverged."""
+    """A job that has come to its end; some of its trials diverged, some were dropped."""
     space = SMALL["space"] | {"optimizers": ["sgd", "adam", "adagrad"]}
     space |= {"learning_rate": {"low": 1e-3, "high": 1e3}}
     submitted = submit(
-        live.client, dataset, space=space, budget={"trials": 30, "epochs": 3}, sampler="random"
+        live.client, dataset, space=space, budget={"trials": 30, "epochs": 18}, sampler="random"
     )
     view = ended(live.client, submitted["id"])
     assert view["state"] == "completed", view
@@ -104,8 +105,9 @@ def test_what_was_given_is_not_inferred(live: Live, dataset: Json) -> None:
 def test_a_job_tells_how_far_it_is(done: Json) -> None:
     counts = done["counts"]
     assert (counts["total"], counts["running"], counts["stopped"]) == (30, 0, 0)
-    assert counts["completed"] + counts["diverged"] == 30
+    assert counts["completed"] + counts["dropped"] + counts["diverged"] == 30
     assert counts["completed"] >= 5
+    assert counts["dropped"] >= 1
     assert counts["diverged"] >= 1
     assert done["waves"] == 4
     assert done["created"] <= done["started"] <= done["finished"]
@@ -139,12 +141,12 @@ def test_pages_of_trials_walk_every_trial_once(
 
 def test_trials_can_be_chosen_by_outcome(live: Live, done: Json) -> None:
     address = f"/v1/jobs/{done['id']}/trials"
-    for outcome in ("completed", "diverged", "stopped", "running"):
+    for outcome in ("completed", "dropped", "diverged", "stopped", "running"):
         found = walk(live.client, address, outcome=outcome)
         assert len(found) == done["counts"][outcome]
         assert {trial["outcome"] for trial in found} <= {outcome}
     both = walk(live.client, address, outcome=["completed", "diverged"])
-    assert len(both) == 30
+    assert len(both) == 30 - done["counts"]["dropped"]
 
 
 def test_a_trial_tells_what_was_tried_and_what_came_of_it(live: Live, done: Json) -> None:
@@ -156,9 +158,12 @@ def test_a_trial_tells_what_was_tried_and_what_came_of_it(live: Live, done: Json
             assert trial["metrics"]["log_loss"] == trial["value"]
             assert 0 <= trial["metrics"]["accuracy"] <= 1
             assert trial["diverged_at"] is None
-        else:
-            assert trial["value"] is None
-            assert trial["diverged_at"] >= 1
+            continue
+        assert trial["value"] is None
+        assert (trial["diverged_at"] is None) == (trial["outcome"] == "dropped")
+        if trial["outcome"] == "dropped":
+            assert trial["metrics"]["log_loss"] > trial["threshold"]
+            assert trial["dropped_at"] < 18
 
 
 def test_the_best_carries_all_that_is_needed_to_use_it(live: Live, done: Json) -> None:
@@ -176,7 +181,8 @@ def test_the_best_carries_all_that_is_needed_to_use_it(live: Live, done: Json) -
     assert values == sorted(values)
     of = Counter(trial["config"]["optimizer"]["name"] for trial in trials)
     assert {row["optimizer"]: row["trials"] for row in best["optimizers"]} == of
-    assert sum(row["diverged"] for row in best["optimizers"]) == done["counts"]["diverged"]
+    for outcome in ("dropped", "diverged"):
+        assert sum(row[outcome] for row in best["optimizers"]) == done["counts"][outcome]
 
 
 def test_a_report_has_curves_progress_and_importance(live: Live, done: Json) -> None:
@@ -188,8 +194,8 @@ def test_a_report_has_curves_progress_and_importance(live: Live, done: Json) -> 
     assert report["trials"] == counted
     for row in report["optimizers"]:
         curve = report["curves"][row["optimizer"]]
-        assert list(curve) == ["1", "2", "3"]
-        assert curve["3"] == row["best"]["value"]
+        assert list(curve) == [str(epoch) for epoch in range(1, 19)]
+        assert curve["18"] == row["best"]["value"]
     values = [value for _, value in report["progress"]]
     assert values == sorted(values, reverse=True)
     assert report["progress"][-1] == [best["trial"], best["value"]]
@@ -228,9 +234,11 @@ def test_optuna_reads_the_trials_that_the_api_shows(live: Live, done: Json) -> N
                 assert optimizer[what] == value
         assert trial.user_attrs["metrics"] == api["metrics"]
         if api["outcome"] == "completed":
-            assert list(trial.intermediate_values) == [1, 2, 3]
-            assert trial.intermediate_values[3] == api["value"]
+            assert list(trial.intermediate_values) == list(range(1, 19))
+            assert trial.intermediate_values[18] == api["value"]
             assert trial.duration is not None
+        if api["outcome"] == "dropped":
+            assert max(trial.intermediate_values) == api["dropped_at"]
     for name, row in zip(report["curves"], report["optimizers"], strict=False):
         curve = seen[row["best"]["number"]].intermediate_values
         assert report["curves"][row["optimizer"]] == {str(k): v for k, v in curve.items()}, name
@@ -319,7 +327,7 @@ def test_a_job_whose_trials_all_diverge_has_failed_and_has_no_best(
         ({"space": {"learning_rate": 3}}, "space.learning_rate", 3, "valid dictionary"),
         ({"model": {"hidden": "wide"}}, "model.hidden", "wide", "valid list"),
         ({"seed": 1.5}, "seed", 1.5, "valid integer"),
-        ({"sampler": None}, "sampler", None, "'tpe' or 'random'"),
+        ({"sampler": None}, "sampler", None, "'model', 'tpe', 'sobol' or 'random'"),
         ({"dataset": 3}, "dataset", 3, "valid string"),
     ],
 )

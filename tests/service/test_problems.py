@@ -159,7 +159,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_whole(client: httpx.Client) 
 @pytest.mark.parametrize(
     ("body", "field", "value", "allowed"),
     [
-        ({"sampler": "tpee"}, "sampler", "tpee", "'tpe' or 'random'"),
+        ({"sampler": "tpee"}, "sampler", "tpee", "'model', 'tpe', 'sobol' or 'random'"),
         ({"budget": {"trials": 0}}, "budget.trials", 0, "greater than or equal to 1"),
         ({"model": {"hidden": [8, -1]}}, "model.hidden.1", -1, "greater than or equal to 1"),
         (

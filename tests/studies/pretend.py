@@ -43,6 +43,8 @@ def result(trial: WaveTrial) -> TrialResult:
         curve=curve,
         diverged_at=7 if value is None else None,
         seconds=0.01,
+        epochs=2,
+        rungs={},
     )
 
 
@@ -64,7 +66,9 @@ class Cluster:
     waves: list[list[WaveTrial]] = field(default_factory=list)
     seconds_left: list[float | None] = field(default_factory=list)
 
-    def submit(self, spec: StudySpec, trials: list[WaveTrial], seconds_left: float | None) -> Wave:
+    def submit(
+        self, spec: StudySpec, trials: list[WaveTrial], wave: int, seconds_left: float | None
+    ) -> Wave:
         """Start a wave."""
         self.waves.append(trials)
         self.seconds_left.append(seconds_left)
@@ -94,6 +98,7 @@ def ended(
         value=value,
         params=trial.params,
         distributions=trial.distributions,
+        user_attrs=trial.user_attrs,
         system_attrs=trial.system_attrs,
         intermediate_values={1: 2.0 + trial.number % 3},
     )

@@ -30,11 +30,14 @@ def trial(
     params = space.params(configuration)
     state = {
         "completed": TrialState.COMPLETE,
+        "dropped": TrialState.PRUNED,
         "diverged": TrialState.PRUNED,
         "stopped": TrialState.FAIL,
         "running": TrialState.RUNNING,
     }[outcome]
-    attributes: dict[str, Any] = {"outcome": outcome, "metrics": {"log_loss": 1.5}, "seconds": 0.25}
+    attributes: dict[str, Any] = {
+        "outcome": outcome, "metrics": {"log_loss": 1.5}, "seconds": 0.25, "epochs": 2,
+    }  # fmt: skip
     if outcome == "diverged":
         attributes["diverged_at"] = 12
     made = create_trial(
@@ -98,6 +101,34 @@ def test_a_report_counts_what_came_of_the_trials() -> None:
     assert rows == {"sgd": (4, 1, 0.5), "adam": (4, 0, 0.4), "momentum": (1, 0, None)}
 
 
+def test_a_dropped_trial_tells_which_rung_dropped_it_and_why() -> None:
+    dropped = trial(3, outcome="dropped")
+    dropped.user_attrs |= {"dropped_at": 7, "threshold": 0.3, "rungs": {"3": 0.5}}
+    shown = view(dropped, Space(LOWEST))
+    assert (shown.outcome, shown.value, shown.audited) == ("dropped", None, False)
+    assert (shown.dropped_at, shown.threshold, shown.rungs) == (7, 0.3, {3: 0.5})
+    report = summarise(LOWEST, [*TRIALS, dropped])
+    assert report.trials["dropped"] == 1
+    assert [row.dropped for row in report.optimizers if row.optimizer == "sgd"] == [1]
+
+
+@pytest.mark.parametrize(("spec", "regretted"), [(LOWEST, 2), (HIGHEST, 3)])
+def test_a_report_says_how_often_dropping_was_wrong(spec: StudySpec, regretted: int) -> None:
+    """An audited trial is regretted if it ends better than the best that passed in its wave."""
+    waves = {0: ([0.5, 0.6], [0.55, 0.4, 0.7]), 1: ([0.2], [0.1, 0.9, 0.3])}
+    trials = []
+    for wave, (passed, audited) in waves.items():
+        for value in (*passed, *audited):
+            trials.append(trial(len(trials), value=value))
+            trials[-1].user_attrs |= {"wave": wave} | (
+                {"audited": True} if value in audited else {}
+            )
+    audit = summarise(spec, trials).audit
+    assert audit is not None
+    assert (audit.audited, audit.regretted) == (6, regretted)
+    assert summarise(spec, TRIALS).audit is None
+
+
 def test_of_equal_trials_the_first_is_best() -> None:
     assert leaders(LOWEST, [trial(5, "adam", 0.1), trial(3, "adam", 0.1)]) == {"adam": 3}
     report = summarise(LOWEST, [trial(0, "adam", 0.1), trial(1, "sgd", 0.1)])
@@ -147,6 +178,11 @@ def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
         },
         "metrics": {"log_loss": 1.5},
         "seconds": 0.25,
+        "epochs": 2,
+        "rungs": {},
+        "dropped_at": None,
+        "threshold": None,
+        "audited": False,
         "diverged_at": None,
     }  # fmt: skip
     diverged = view(TRIALS[2], space)

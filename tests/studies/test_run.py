@@ -65,7 +65,7 @@ def test_timing_cannot_change_a_study() -> None:
     with ThreadPoolExecutor(2) as pool:
 
         def submit(
-            spec: StudySpec, trials: list[WaveTrial], seconds_left: float | None
+            spec: StudySpec, trials: list[WaveTrial], wave: int, seconds_left: float | None
         ) -> Future[list[TrialResult]]:
             ended.extend(threading.Event() for _ in range(2))
             submitted.append(len(submitted))
@@ -83,6 +83,7 @@ def test_what_came_of_a_trial_is_kept_with_it() -> None:
         assert trial.user_attrs["seconds"] == 0.01
         assert (trial.values is None) == (outcome == "diverged")
         assert trial.user_attrs.get("diverged_at") == (7 if outcome == "diverged" else None)
+        assert trial.user_attrs["epochs"] == 2
         assert trial.intermediate_values
         assert trial.datetime_start is not None
         assert trial.datetime_complete is not None
@@ -95,7 +96,7 @@ def test_trials_are_paired_by_the_seed_of_the_study() -> None:
     assert {trial.seed for wave in cluster.waves for trial in wave} == {5}
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["model", "tpe", "random"])
 @pytest.mark.parametrize("in_flight", [1, 2])
 def test_a_study_goes_on_wherever_it_was_stopped(sampler: str, in_flight: int) -> None:
     spec = resolved(budget={"trials": 44}, sampler=sampler)
@@ -161,7 +162,9 @@ def test_with_no_seconds_left_interrupted_trials_are_still_accounted_for() -> No
     spec = resolved(budget={"trials": 40, "seconds": 5.0})
     known = Search(spec).ask(8)
 
-    def submit(spec: StudySpec, trials: list[WaveTrial], seconds_left: float | None) -> Wave:
+    def submit(
+        spec: StudySpec, trials: list[WaveTrial], wave: int, seconds_left: float | None
+    ) -> Wave:
         assert seconds_left is not None
         assert seconds_left < 0
         return Wave(trials)

@@ -10,6 +10,7 @@ from studies.spec import StudySpec
 from tests.studies.pretend import ended, resolved, score, told
 
 TRIALS, SIZE = 40, 8
+SAMPLERS = ("model", "tpe", "sobol", "random")
 
 
 def play(spec: StudySpec, *, in_flight: int = 1, rebuilt: bool = False) -> list[FrozenTrial]:
@@ -32,7 +33,7 @@ def play(spec: StudySpec, *, in_flight: int = 1, rebuilt: bool = False) -> list[
 
 @pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
 @pytest.mark.parametrize("in_flight", [1, 2, 3])
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_rebuilt_search_asks_what_an_unbroken_one_asks(
     sampler: str, in_flight: int, metric: str
 ) -> None:
@@ -42,7 +43,7 @@ def test_a_rebuilt_search_asks_what_an_unbroken_one_asks(
     assert TrialState.PRUNED in {state for _, state, *_ in unbroken}
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_another_seed_asks_something_else_after_the_same_defaults(sampler: str) -> None:
     first, second = (play(resolved(sampler=sampler, seed=seed)) for seed in (0, 1))
     defaults = len(Space(resolved()).defaults())
@@ -50,7 +51,7 @@ def test_another_seed_asks_something_else_after_the_same_defaults(sampler: str) 
     assert same == [True] * defaults + [False] * (TRIALS - defaults)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("size", [1, 5, 30])
 def test_defaults_are_asked_first_however_large_a_wave_is(sampler: str, size: int) -> None:
     search = Search(resolved(sampler=sampler))
@@ -67,9 +68,20 @@ def test_defaults_are_asked_first_however_large_a_wave_is(sampler: str, size: in
     assert found[9] not in defaults
 
 
-def test_a_wave_holds_no_configuration_twice() -> None:
-    asked = Search(resolved()).ask(64)
-    assert len({str(trial.params) for trial in asked}) == 64
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_no_wave_holds_a_configuration_twice(sampler: str) -> None:
+    search = Search(resolved(sampler=sampler))
+    first = search.ask(64)
+    search.tell([ended(search.space, trial) for trial in first])
+    for wave in (first, search.ask(64)):
+        assert len({str(trial.params) for trial in wave}) == 64
+
+
+def test_trials_know_their_wave() -> None:
+    search = Search(resolved())
+    waves = [search.ask(size) for size in (5, 8, 1)]
+    found = [[trial.user_attrs["wave"] for trial in wave] for wave in waves]
+    assert found == [[0] * 5, [1] * 8, [2]]
 
 
 def test_a_diverged_trial_is_told_as_pruned_without_a_value() -> None:
@@ -99,7 +111,8 @@ def test_the_best_is_the_lowest_or_the_highest_as_the_metric_asks(
     assert again.number == expected
 
 
-def test_tpe_learns_from_what_it_is_told() -> None:
+@pytest.mark.parametrize("learner", ["model", "tpe"])
+def test_samplers_learn_from_what_they_are_told(learner: str) -> None:
     def late(sampler: str) -> float:
         space = {"optimizers": ["adam"], "schedules": ["constant"], "batch": [32]}
         trials = play(resolved(sampler=sampler, space=space))[-16:]
@@ -107,4 +120,4 @@ def test_tpe_learns_from_what_it_is_told() -> None:
             score(Space(resolved(space=space)).configuration(t.params)) or 9 for t in trials
         )
 
-    assert late("tpe") < 0.5 * late("random")
+    assert late(learner) < 0.5 * late("random")

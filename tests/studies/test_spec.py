@@ -10,7 +10,7 @@ def test_everything_may_be_left_out() -> None:
     spec = StudySpec()
     assert (spec.target, spec.task, spec.metric, spec.space.batch) == (None, None, None, None)
     assert spec.budget.trials == 100
-    assert spec.sampler == "tpe"
+    assert spec.sampler == "model"
 
 
 def test_a_spec_reads_back_from_its_json() -> None:
@@ -26,6 +26,7 @@ def test_a_spec_reads_back_from_its_json() -> None:
             "batch": ["full", 32, "single"],
         },
         "budget": {"trials": 7, "epochs": 3, "seconds": 1.5},
+        "rungs": {"rule": "hyperband", "factor": 4, "audited": 0.1},
         "sampler": "random",
         "seed": 2**32 - 1,
     }

@@ -1,4 +1,7 @@
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +12,7 @@ from optimizers.configuration import Configuration
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.resolve import resolve
-from studies.spec import StudySpec
+from studies.spec import RungsSpec, StudySpec
 from studies.wave import CURVE_POINTS, WaveTrial, build_problem, run_wave
 
 LOADERS: dict[str, Callable[..., Any]] = {"wine": load_wine, "diabetes": load_diabetes}
@@ -136,3 +139,68 @@ def test_the_network_is_the_one_of_the_spec() -> None:
     spec, data = study("diabetes", model={"hidden": [5, 4]})
     layers = [(5, 10), (5,), (4, 5), (4,), (1, 4), (1,)]
     assert list(build_problem(data, spec).shapes.values()) == layers
+
+
+def many(trials: int) -> list[WaveTrial]:
+    """Configurations from useless to good."""
+    rates = [10 ** (-5 + 4 * place / trials) for place in range(trials)]
+    return described([Configuration("adam", {"learning_rate": rate}, batch=16) for rate in rates])
+
+
+def test_weak_trials_are_dropped_at_rungs_and_the_others_are_as_without() -> None:
+    spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
+    trials = many(18)
+    results = run_wave(data, spec, trials)
+    assert Counter((each.outcome, each.dropped_at) for each in results) == {
+        ("dropped", 6): 12,
+        ("completed", None): 6,
+    }  # after two epochs they have made 16 steps: too few to judge
+    whole = run_wave(data, spec.model_copy(update={"rungs": RungsSpec(rule="none")}), trials)
+    for cut, full in zip(results, whole, strict=True):
+        assert cut.epochs == (6 if cut.outcome == "dropped" else 24)
+        assert full.epochs == 18
+        if cut.outcome == "completed":
+            assert (cut.value, cut.curve) == (full.value, full.curve)
+            assert list(cut.rungs) == [6]
+            assert cut.rungs[6] <= (results[0].threshold or 0)
+        else:
+            assert (cut.value, list(cut.curve)) == (None, [1, 2, 3, 4, 5, 6])
+            assert cut.curve[6] == cut.metrics["log_loss"] > (cut.threshold or 9)
+
+
+def test_a_rung_is_a_whole_training_with_a_schedule_of_its_own_length() -> None:
+    cosine = [
+        WaveTrial(each.number, replace(each.configuration, schedule="cosine"), 0)
+        for each in many(9)
+    ]
+    spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
+    short, _ = study("wine", budget={"epochs": 6}, rungs={"rule": "none"})
+    alone = {each.number: each.value for each in run_wave(data, short, cosine)}
+    for each in run_wave(data, spec, cosine):
+        assert alone[each.number] == (each.rungs.get(6) or each.curve[6])
+
+
+def test_audited_trials_train_to_the_end_although_they_failed() -> None:
+    spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 1.0})
+    results = run_wave(data, spec, many(18))
+    assert {each.outcome for each in results} == {"completed"}
+    assert sum(each.audited for each in results) == 12
+    assert {each.dropped_at for each in results if each.audited} == {6}
+
+
+def test_slow_starters_are_not_judged_before_they_have_started() -> None:
+    spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
+    slow = described([Configuration("sgd", {"learning_rate": 1e-4}, batch="full")])[0]
+    slow = WaveTrial(99, slow.configuration, 0)
+    (result,) = (r for r in run_wave(data, spec, [*many(9), slow]) if r.number == 99)
+    assert (result.outcome, result.epochs, result.rungs) == ("completed", 18, {})
+
+
+def test_a_wave_stopped_below_the_top_drops_nobody() -> None:
+    spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
+    for left in (0, 1, 5, 9):
+        asked = count()
+        results = run_wave(data, spec, many(9), lambda: next(asked) < left)  # noqa: B023
+        outcomes = {each.outcome for each in results}
+        assert outcomes <= ({"stopped"} if left < 7 else {"stopped", "dropped"})
+        assert all(each.value is None for each in results if each.outcome == "stopped")

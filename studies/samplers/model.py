@@ -1,0 +1,96 @@
+"""Fallline's own sampler: one model of all optimizers, one fit a wave.
+
+A Gaussian process learns from the trials how they stand; each trial of the wave is then the best
+candidate in a draw of its own from what the process holds possible (Thompson sampling, as in
+Kandasamy et al. 2018, Parallelised Bayesian Optimisation via Thompson Sampling). So a wave spreads
+out by itself, and as widely as little is known.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial
+
+from studies.samplers.cube import Cube, Points
+from studies.samplers.features import Features
+from studies.samplers.gaussian_process import GaussianProcess
+from studies.samplers.standing import normal_scores
+
+CANDIDATES = 600  # half of them anywhere, half near the best
+LEARNED_FROM = 400  # trials at most: the best and the latest
+CHANGED = 0.15  # how often a candidate near a good trial makes another choice
+
+
+class Model:
+    """Proposes what may well be better than everything so far.
+
+    Args:
+        cube: of the space.
+        sign: 1 where low values are good, -1 where high ones are.
+    """
+
+    def __init__(self, cube: Cube, sign: float) -> None:
+        self._cube, self._sign = cube, sign
+        self._features = Features(cube)
+        self._points: dict[int, NDArray[np.float64]] = {}  # by number of trial
+
+    def propose(
+        self, trials: Sequence[FrozenTrial], count: int, rng: np.random.Generator
+    ) -> list[dict[str, Any]]:
+        """Parameters of the next trials.
+
+        Args:
+            trials: all asked for so far, running ones among them.
+            count: how many are wanted.
+            rng: draws the candidates.
+        """
+        ended = [trial for trial in trials if trial.state.is_finished()]
+        if not ended:
+            drawn = rng.random((count, len(self._cube.axes)))
+            return [self._cube.params(point) for point in drawn]
+        scores = normal_scores(ended, self._sign)
+        points = self._points_of(ended)
+        learned = _learned_from(scores)
+        process = GaussianProcess(
+            self._features(points[learned]), scores[learned], self._features.groups
+        )
+        best = points[np.argsort(scores, kind="stable")[: max(5, len(ended) // 10)]]
+        candidates = self._candidates(best, rng)
+        draws = process.draw(self._features(candidates), count, rng)
+        chosen: list[int] = []
+        for draw in draws:
+            draw[chosen] = np.inf
+            chosen.append(int(draw.argmin()))
+        return [self._cube.params(candidates[place]) for place in chosen]
+
+    def _points_of(self, trials: Sequence[FrozenTrial]) -> Points:
+        for trial in trials:
+            if trial.number not in self._points:
+                self._points[trial.number] = self._cube.point(trial.params)
+        found = [self._points[trial.number] for trial in trials]
+        return np.array(found).reshape(len(found), len(self._cube.axes))
+
+    def _candidates(self, best: Points, rng: np.random.Generator) -> Points:
+        axes, choices = len(self._cube.axes), len(self._cube.choices)
+        anywhere = rng.random((CANDIDATES // 2, axes))
+        # Near the best trials, more of them near the very best, at distances of every order.
+        rank = (len(best) * rng.random(CANDIDATES // 2) ** 2).astype(int)
+        away = 10 ** rng.uniform(-2, -0.5, (CANDIDATES // 2, 1))
+        near = best[rank] + away * rng.standard_normal((CANDIDATES // 2, axes))
+        near[:, :choices] = best[rank, :choices]
+        again = rng.random(near.shape)
+        near[:, :choices][rng.random((len(near), choices)) < CHANGED] = np.nan
+        # What was changed, and what a new choice switches on, has no value yet.
+        near = np.where(np.isnan(near), again, near.clip(0.0, 1.0))
+        return self._cube.switched(np.concatenate([anywhere, near]))
+
+
+def _learned_from(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Places of the best half and the latest half of what may be learned from, in order."""
+    if len(scores) <= LEARNED_FROM:
+        return np.arange(len(scores))
+    best = np.argsort(scores, kind="stable")[: LEARNED_FROM // 2]
+    others = np.setdiff1d(np.arange(len(scores)), best)
+    return np.sort(np.concatenate([best, others[-(LEARNED_FROM - len(best)) :]]))
