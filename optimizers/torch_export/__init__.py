@@ -1,35 +1,12 @@
 """A configuration as plain PyTorch: the source of an optimizer and of its scheduler."""
 
-import ast
-import sys
-from collections.abc import Mapping
 from types import ModuleType
 
 from optimizers.configuration import Configuration
-from optimizers.torch_export.emitted import emitted
 from optimizers.torch_export.header import header
-from optimizers.torch_export.modules import Import
-from optimizers.torch_export.native import native
-from optimizers.torch_export.optimizer import make_optimizer
-from optimizers.torch_export.scheduler import scheduler
+from optimizers.torch_export.parts import Parts, export_parts, import_statements
 
-__all__ = ["load", "torch_export"]
-
-_IMPORTS: dict[str, Import] = {
-    "Any": ("typing", "Any"),
-    "Callable": ("collections.abc", "Callable"),
-    "Iterable": ("collections.abc", "Iterable"),
-    "LambdaLR": ("torch.optim.lr_scheduler", "LambdaLR"),
-    "Optimizer": ("torch.optim", "Optimizer"),
-    "ParamsT": ("torch.optim.optimizer", "ParamsT"),
-    "ReduceLROnPlateau": ("torch.optim.lr_scheduler", "ReduceLROnPlateau"),
-    "SimpleNamespace": ("types", "SimpleNamespace"),
-    "Tensor": ("torch", "Tensor"),
-    "math": ("math", None),
-    "nn": ("torch", "nn"),
-    "torch": ("torch", None),
-}
-"""Where what the texts of this package name comes from."""
+__all__ = ["Parts", "export_parts", "import_statements", "load", "torch_export"]
 
 
 def torch_export(configuration: Configuration) -> str:
@@ -43,19 +20,11 @@ def torch_export(configuration: Configuration) -> str:
         InvalidProblem: a rule or schedule that does not stand in the package's source as
             functions at the top level of modules.
     """
-    optimizer = native(configuration) or emitted(configuration)
-    schedule = scheduler(configuration)
-    blocks = [
-        *optimizer.blocks,
-        *schedule.source.blocks,
-        *make_optimizer(optimizer, configuration),
-        schedule.maker,
-    ]
-    body = "\n\n\n".join(blocks)
-    known = {**_IMPORTS, **optimizer.imports, **schedule.source.imports}
-    top = header(configuration, asks_for_total_steps=optimizer.total_steps)
+    parts = export_parts(configuration)
+    body = "\n\n\n".join(parts.blocks)
+    top = header(configuration, asks_for_total_steps=parts.total_steps)
     gap = "\n\n\n" if body.startswith(("def ", "class ", "@")) else "\n\n"
-    return f"{top}\n\n{_imports(body, known)}{gap}{body}\n"
+    return f"{top}\n\n{import_statements(body, parts.imports)}{gap}{body}\n"
 
 
 def load(source: str) -> ModuleType:
@@ -63,19 +32,3 @@ def load(source: str) -> ModuleType:
     module = ModuleType("exported")
     exec(compile(source, module.__name__, "exec"), module.__dict__)  # noqa: S102  # our own text
     return module
-
-
-def _imports(body: str, known: Mapping[str, Import]) -> str:
-    """The import statements for the names that a text uses, the standard library's first."""
-    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
-    taken = [known[name] for name in known if name in used]
-    sections = []
-    for standard in (True, False):
-        ours = [i for i in taken if (i[0].partition(".")[0] in sys.stdlib_module_names) == standard]
-        lines = sorted(f"import {module}" for module, name in ours if name is None)
-        for module in sorted({module for module, name in ours if name is not None}):
-            names = sorted(name for origin, name in ours if origin == module and name is not None)
-            lines.append(f"from {module} import {', '.join(names)}")
-        if lines:
-            sections.append("\n".join(lines))
-    return "\n\n".join(sections)

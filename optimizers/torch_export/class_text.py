@@ -6,6 +6,8 @@ Lines that end in ``#? flag`` stand in the classes of rules with that flag alone
 from collections.abc import Mapping
 from string import Template
 
+from optimizers.torch_export.formatting import chosen_lines
+
 _HEAD = '''\
 class $name(torch.optim.Optimizer):
     """$name for the parameters of a model, which it treats as one row of numbers."""
@@ -110,8 +112,7 @@ def class_text(words: Mapping[str, str], flags: Mapping[str, bool]) -> str:
             loss, ``averages`` weights.
     """
     flags = {**flags, "plain": not flags["probes"]}
-    lines = [line.partition("  #? ") for line in _BODY.split("\n")]
-    body = "\n".join(line for line, _, flag in lines if not flag or flags[flag])
+    body = chosen_lines(_BODY, flags)
     step = _PROBING_STEP if flags["probes"] else _STEP
     averages = _AVERAGES if flags["averages"] else ""
     return Template(f"{_HEAD}{step}{body}{averages}{_TAIL}").substitute(words)

@@ -33,3 +33,9 @@ def paragraph(words: str, indent: str = "") -> str:
     return textwrap.fill(
         words, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False
     )
+
+
+def chosen_lines(text: str, flags: Mapping[str, bool]) -> str:
+    """The lines that end in ``#? flag`` with a flag that is set, and all without one."""
+    lines = [line.partition("  #? ") for line in text.split("\n")]
+    return "\n".join(line for line, _, flag in lines if not flag or flags[flag])
