@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
+from studies.data.columns import MISSING
 from studies.errors import DataError
 
 MAX_COLUMNS = 10_000
 BLOCK_BYTES = 16 * 2**20  # read at a time; the longest row there can be
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?")
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 SHOWN = 40  # characters of a name in a message
 

@@ -11,6 +11,9 @@ from studies.errors import DataError
 
 Kind = Literal["numeric", "boolean", "date", "categorical", "empty"]
 
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?")
+"""How a file may write that a value is missing."""
+
 LARGEST = float(np.finfo(np.float32).max)
 
 

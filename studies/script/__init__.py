@@ -1,0 +1,129 @@
+"""The best configuration of a study as a script that needs torch, numpy and scikit-learn alone."""
+
+from string import Template
+
+from optimizers.configuration import Configuration
+from optimizers.torch_export import export_parts, import_statements
+from optimizers.torch_export.formatting import bracketed, chosen_lines
+from optimizers.torch_export.modules import Import
+from studies.data.prepare import CATEGORIES
+from studies.data.schema import TableSchema
+from studies.data.split import HELD_OUT, STRATIFIABLE
+from studies.script.constants import constants, header
+from studies.script.facts import Expected, Facts
+from studies.script.literals import literal
+from studies.script.text import MAIN, MODEL, PREPARING, READING, SPLITTING, TRAINING
+from studies.spec import StudySpec
+
+__all__ = ["Expected", "best_script"]
+
+_IMPORTS: dict[str, Import] = {
+    "OneHotEncoder": ("sklearn.preprocessing", "OneHotEncoder"),
+    "Path": ("pathlib", "Path"),
+    "SimpleImputer": ("sklearn.impute", "SimpleImputer"),
+    "StandardScaler": ("sklearn.preprocessing", "StandardScaler"),
+    "UTC": ("datetime", "UTC"),
+    "argparse": ("argparse", None),
+    "csv": ("csv", None),
+    "datetime": ("datetime", "datetime"),
+    "make_pipeline": ("sklearn.pipeline", "make_pipeline"),
+    "partial": ("functools", "partial"),
+    "np": ("numpy as np", None),
+    "sys": ("sys", None),
+    "train_test_split": ("sklearn.model_selection", "train_test_split"),
+}
+_ACTIVATIONS = {"relu": "nn.ReLU()", "tanh": "nn.Tanh()", "gelu": "nn.GELU()"}
+
+
+def best_script(
+    spec: StudySpec,
+    schema: TableSchema,
+    configuration: Configuration,
+    *,
+    seed: int,
+    digest: str,
+    expected: Expected | None = None,
+) -> str:
+    """Python source that reads the study's CSV file, trains a configuration and tests it.
+
+    Its rows, inputs, first weights and batches are those that the study's trial has; its command
+    line is ``python best.py data.csv [--seed N]``.
+
+    Args:
+        spec: resolved.
+        schema: of the table that the study was given.
+        configuration: what to train.
+        seed: of the training.
+        digest: SHA-256 of the stored table, to be named.
+        expected: where the test score should fall; None if nobody knows yet.
+
+    Raises:
+        InvalidProblem: as `torch_export`.
+        ValueError: the spec is open, its target is no column, or another metric is expected.
+    """
+    target = schema.column(spec.target or "")
+    if target is None or spec.task is None or spec.metric is None:
+        raise ValueError("best_script needs a resolved spec and the schema of its table")
+    if expected is not None and expected.metric != spec.metric:
+        raise ValueError(f"expected is of {expected.metric}; the study's metric is {spec.metric}")
+    others = [column for column in schema.columns if column.name != spec.target]
+    features = tuple(column for column in others if column.left_out is None)
+    facts = Facts(spec, schema, configuration, seed, digest, expected, target, features)
+    optimizer, flags = export_parts(configuration), facts.flags()
+    words = _words(facts, total_steps=optimizer.total_steps)
+    pieces = [
+        Template(chosen_lines(text, flags)).substitute(words)
+        for text in (READING, SPLITTING, PREPARING, MODEL, TRAINING, MAIN)
+    ]
+    blocks = [*pieces[:4], *optimizer.blocks, *pieces[4:]]
+    body = "\n\n\n".join([constants(facts, flags), *blocks])
+    imports = import_statements(body, {**optimizer.imports, **_IMPORTS})
+    return f"{header(facts)}\n\n{imports}\n\n{body}\n"
+
+
+def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
+    """What stands for each ``$word`` of the text."""
+    readers = {"numeric": "number", "boolean": "boolean", "date": "date", "categorical": "str"}
+    classification = facts.spec.task == "classification"
+    full = facts.configuration.batch == "full"
+    scale = [] if classification else ["scale: float"]
+    loss = 'scores["log_loss"]' if classification else '(scores["rmse"] / scale) ** 2'
+    return {
+        "readers": bracketed(
+            "READERS = {", [f"{literal(kind)}: {readers[kind]}" for kind in facts.kinds], "}"
+        ),
+        "stratifiable": str(STRATIFIABLE),
+        "smallest_part": str(facts.smallest_part),
+        "held_out": repr(HELD_OUT),
+        "target_type": "object" if facts.target.kind == "categorical" else "float",
+        "categories": str(CATEGORIES),
+        "found": "len(names)" if classification else "scale",
+        "extra": "classes" if classification else "scale",
+        "outputs": "classes" if classification else "1",
+        "scale_given": "" if classification else ", scale",
+        "network": _network(facts),
+        "train_signature": bracketed(
+            "def train(",
+            ["model: nn.Module", "training: Examples", "validation: Examples", *scale, "seed: int"],
+            ") -> None:",
+        ),
+        "total_steps": "EPOCHS" if full else "EPOCHS * math.ceil(len(inputs) / BATCH)",
+        "total_asked": ", total_steps" if total_steps else "",
+        "batch": "len(inputs)" if full else "BATCH",
+        "watched": loss,
+        "seeds": str(facts.expected.seeds) if facts.expected else "",
+    }
+
+
+def _network(facts: Facts) -> str:
+    """The lines that make it."""
+    model = facts.spec.model
+    if model.kind == "linear":
+        return "    return nn.Linear(inputs, outputs)"
+    layers, before = [], "inputs"
+    for width in model.hidden:
+        layers += [f"nn.Linear({before}, {width})", _ACTIVATIONS[model.activation]]
+        layers += [f"Dropout({width})"] if model.dropout else []
+        before = str(width)
+    layers.append(f"nn.Linear({before}, outputs)")
+    return bracketed("    return nn.Sequential(", layers, ")")

@@ -1,0 +1,112 @@
+"""What a script is made for."""
+
+from dataclasses import dataclass
+
+from optimizers.configuration import Configuration
+from optimizers.registry import find_rule
+from optimizers.schedules import find_schedule
+from studies.data.schema import Column, TableSchema
+from studies.data.split import STRATIFIABLE, sizes
+from studies.spec import Metric, StudySpec
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Where the test score of one more seed should fall, as trainings from some seeds say.
+
+    Attributes:
+        metric: the study's.
+        mean: of the scores so far.
+        low: lower end of the prediction interval for one new seed.
+        high: its upper end.
+        seeds: how many trainings it rests on.
+    """
+
+    metric: Metric
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A configuration, the table it was found on, and what is expected of it.
+
+    Attributes:
+        spec: resolved.
+        schema: of the table.
+        configuration: what the script trains.
+        seed: it trains from, unless told otherwise.
+        digest: SHA-256 of the stored table.
+        expected: None while there is none.
+        target: the column to predict.
+        features: the columns to predict it from.
+    """
+
+    spec: StudySpec
+    schema: TableSchema
+    configuration: Configuration
+    seed: int
+    digest: str
+    expected: Expected | None
+    target: Column
+    features: tuple[Column, ...]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of all columns in use, each once."""
+        return sorted({column.kind for column in (*self.features, self.target)})
+
+    @property
+    def smallest_part(self) -> int:
+        """Rows that validate or test, whichever are fewer."""
+        return min(sizes(self.schema.rows - self.target.missing)[1:])
+
+    def flags(self) -> dict[str, bool]:
+        """Which lines of the text this script needs."""
+        spec, configuration = self.spec, self.configuration
+        numbers = [column for column in self.features if column.kind != "categorical"]
+        texts = len(numbers) < len(self.features)
+        incomplete = any(column.missing for column in numbers)
+        dropped = self.target.missing > 0
+        text_target = self.target.kind == "categorical"
+        classification = spec.task == "classification"
+        rare = classification and self.target.rarest < STRATIFIABLE
+        enough = (
+            self.target.distinct <= self.smallest_part
+        )  # rows for each class to be in all parts
+        stratified = classification and enough and not rare
+        rule = find_rule(configuration.optimizer)
+        watches = find_schedule(configuration.schedule).watches
+        dropout = spec.model.kind == "mlp" and spec.model.dropout > 0
+        return {
+            "classification": classification,
+            "regression": not classification,
+            **{kind: kind in self.kinds for kind in ("numeric", "boolean", "date")},
+            "numbers": bool(numbers),
+            "texts": texts,
+            "mixed": bool(numbers) and texts,
+            "numbers_alone": not texts,
+            "texts_alone": not numbers,
+            "incomplete": incomplete,
+            "complete": bool(numbers) and not incomplete,
+            "dropped": dropped,
+            "text_dropped": dropped and text_target,
+            "number_dropped": dropped and not text_target,
+            "numbers_dropped": dropped and bool(numbers),
+            "texts_dropped": dropped and texts,
+            "rare": rare,
+            "stratified": stratified,
+            "shared": rare or stratified,
+            "unstratified": not (rare or stratified),
+            "dropout": dropout,
+            "undropped": not dropout,
+            "probes": rule.probes,
+            "plain": not rule.probes,
+            "averages": rule.evaluation_point is not None,
+            "watches": watches,
+            "stepwise": not watches,
+            "stated": self.expected is not None,
+            "unstated": self.expected is None,
+        }
