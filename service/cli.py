@@ -108,10 +108,19 @@ def jobs(as_json: AsJson = False) -> None:
 
 @app.command()
 def best(
-    job: Annotated[str, typer.Argument(help="The job's id.")], as_json: AsJson = False
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    as_json: AsJson = False,
+    python: Annotated[
+        bool, typer.Option("--python", help="Print a script that trains and tests it.")
+    ] = False,
 ) -> None:
     """Show what a job has found so far."""
+    if as_json and python:
+        raise typer.BadParameter("choose one of --json and --python")
     with _client() as client:
+        if python:
+            typer.echo(client.best_script(job), nl=False)
+            return
         found = client.best(job)
         if as_json:
             console.print_json(json.dumps(found))

@@ -97,6 +97,10 @@ class Client:
         """The best configuration, and the best of every optimizer."""
         return self._call("GET", f"/v1/jobs/{job}/best")
 
+    def best_script(self, job: str) -> str:
+        """The best configuration as a Python file that needs torch and scikit-learn alone."""
+        return self._send("GET", f"/v1/jobs/{job}/best", params={"format": "python"}).text
+
     def report(self, job: str) -> Json:
         """Everything the trials say."""
         return self._call("GET", f"/v1/jobs/{job}/report")
@@ -118,6 +122,10 @@ class Client:
             return False
 
     def _call(self, method: str, path: str, **request: Any) -> Json:
+        found: Json = self._send(method, path, **request).json()
+        return found
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.TransportError as error:
@@ -126,8 +134,7 @@ class Client:
                 "Start one with `fallline serve`."
             ) from error
         if answer.is_success:
-            found: Json = answer.json()
-            return found
+            return answer
         problem: Json = {}
         if answer.headers.get("content-type", "").startswith("application/problem+json"):
             problem = answer.json()

@@ -1,10 +1,11 @@
 """POST and GET /v1/jobs, and what came of one: its trials, its best, its report."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from optuna.trial import TrialState
 
+from optimizers.configuration import Configuration
 from service import datasets, jobs, trials
 from service.errors import Conflict, Invalid
 from service.jobs import JobState
@@ -13,6 +14,7 @@ from service.schemas import Best, Cursor, JobSpec, JobView, Page, TrialPage, job
 from service.services import CurrentServices
 from studies.report import Report, leaders, summarise, view
 from studies.resolve import resolve
+from studies.script import best_script
 from studies.space import Space
 from studies.spec import StudySpec
 
@@ -119,8 +121,23 @@ def trial_page(
     return TrialPage(items=[view(trial, space) for trial in found], next=following)
 
 
-@router.get("/{job_id}/best")
-def best(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> Best:
+@router.get(
+    "/{job_id}/best",
+    response_model=Best,
+    responses={200: {"content": {"text/x-python": {"schema": {"type": "string"}}}}},
+)
+def best(
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    job_id: str,
+    form: Annotated[
+        Literal["json", "python"],
+        Query(
+            alias="format",
+            description="`python`: a script that trains the configuration in plain PyTorch.",
+        ),
+    ] = "json",
+) -> Best | Response:
     """The best configuration so far, and the best of every optimizer."""
     answer = report(services, principal, job_id)
     if answer.best is None or answer.best.value is None:
@@ -130,6 +147,8 @@ def best(services: CurrentServices, principal: CurrentPrincipal, job_id: str) ->
             value=job_id,
             allowed="a job with a completed trial",
         )
+    if form == "python":
+        return _script(services, principal, job_id, answer.best.config)
     return Best(
         job=job_id,
         value=answer.best.value,
@@ -139,6 +158,28 @@ def best(services: CurrentServices, principal: CurrentPrincipal, job_id: str) ->
         config=answer.best.config,
         metrics=answer.best.metrics,
         optimizers=answer.optimizers,
+    )
+
+
+def _script(
+    services: CurrentServices, principal: CurrentPrincipal, job_id: str, config: dict[str, Any]
+) -> Response:
+    """The configuration as a file to save and run."""
+    with services.database.read() as connection:
+        row = jobs.get(connection, principal.owner, job_id)
+        dataset = datasets.get(connection, principal.owner, row.dataset_id)
+    spec = StudySpec.model_validate(row.spec)
+    source = best_script(
+        spec,
+        datasets.schema(dataset),
+        Configuration.from_dict(config),
+        seed=spec.seed,
+        digest=dataset.digest,
+    )
+    return Response(
+        source,
+        media_type="text/x-python",
+        headers={"Content-Disposition": 'attachment; filename="best.py"'},
     )
 
 

@@ -94,6 +94,9 @@ def test_json_is_all_that_scripts_get(server: Live, tmp_path: Path) -> None:
     assert listed[0]["best_value"] == best["value"]
     assert "Best configuration" in run("best", best["job"])
     assert best["job"] in run("jobs")  # whole, to be copied
+    script = run("best", best["job"], "--python")
+    compile(script, "best.py", "exec")
+    assert script.startswith('"""The best configuration of a study')
 
 
 @pytest.mark.usefixtures("server")
@@ -187,6 +190,12 @@ def test_a_file_that_is_not_there_is_a_wrong_use() -> None:
     found = CliRunner().invoke(cli.app, ["tune", "nothing.csv"])
     assert found.exit_code == 2
     assert "nothing.csv" in found.stderr
+
+
+def test_one_form_at_a_time_is_printed() -> None:
+    found = CliRunner().invoke(cli.app, ["best", "job", "--json", "--python"])
+    assert found.exit_code == 2
+    assert "choose one of --json and --python" in found.stderr
 
 
 def test_the_token_of_the_settings_comes_before_the_file(

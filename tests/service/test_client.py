@@ -40,6 +40,7 @@ def test_from_a_file_to_an_answer(client: Client, file: Path) -> None:
     best = client.best(job["id"])
     assert best["value"] == seen[-1]["best_value"]
     assert client.report(job["id"])["best"]["number"] == best["trial"]
+    assert best["config"]["optimizer"]["name"] in client.best_script(job["id"])
     assert next(client.jobs())["id"] == job["id"]
 
 

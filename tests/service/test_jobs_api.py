@@ -25,6 +25,7 @@ from tests.service.journeys import (
     walk,
 )
 from tests.service.test_problems import problem
+from tests.studies.scripts import alone
 
 pytestmark = [pytest.mark.xdist_group("jobs_api"), pytest.mark.timeout(300)]
 
@@ -183,6 +184,34 @@ def test_the_best_carries_all_that_is_needed_to_use_it(live: Live, done: Json) -
     assert {row["optimizer"]: row["trials"] for row in best["optimizers"]} == of
     for outcome in ("dropped", "diverged"):
         assert sum(row[outcome] for row in best["optimizers"]) == done["counts"][outcome]
+
+
+def test_the_best_is_served_as_a_script_that_trains_it(
+    live: Live, done: Json, tmp_path: Path
+) -> None:
+    best = live.client.get(f"/v1/jobs/{done['id']}/best").json()
+    answer = live.client.get(f"/v1/jobs/{done['id']}/best", params={"format": "python"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/x-python; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="best.py"'
+    script = tmp_path / "best.py"
+    script.write_bytes(answer.content)
+    ran = alone(script, str(tables.wine(tmp_path / "wine.csv", imperfect=True)))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    *epochs, _, verdict = ran.stdout.splitlines()
+    metrics = best["metrics"]
+    scores = f"log_loss {metrics['log_loss']:.4g}, accuracy {metrics['accuracy']:.4g}"
+    assert epochs[-1] == f"epoch 3: validation {scores}"
+    assert verdict.startswith("test log_loss ")
+
+
+def test_the_best_has_two_formats(live: Live, done: Json) -> None:
+    address = f"/v1/jobs/{done['id']}/best"
+    asked = live.client.get(address, params={"format": "json"})
+    assert asked.json() == live.client.get(address).json()
+    body = problem(live.client.get(address, params={"format": "yaml"}))
+    assert (body["status"], body["field"], body["value"]) == (422, "format", "yaml")
+    assert body["allowed"] == "'json' or 'python'"
 
 
 def test_a_report_has_curves_progress_and_importance(live: Live, done: Json) -> None:
