@@ -1,9 +1,10 @@
 """Run every benchmark, one after another."""
 
-from benchmarks import stacks, storage, throughput, trials_per_second
+from benchmarks import stacks, storage, throughput, trials_per_second, verdicts
 
 if __name__ == "__main__":
     trials_per_second.main()
     throughput.main()
     stacks.main()
     storage.main()
+    verdicts.main()

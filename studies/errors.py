@@ -31,6 +31,10 @@ class DataError(StudyError):
     """The table cannot be learned from."""
 
 
+class EvidenceError(StudyError):
+    """Scores that no verdict can rest on."""
+
+
 def unknown(field: str, value: str, allowed: list[str]) -> SpecError:
     """The error for a name that is not in a list, with the nearest names that are."""
     listed = ", ".join(map(str, allowed[:SHOWN])) + (", ..." if len(allowed) > SHOWN else "")
