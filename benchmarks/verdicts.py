@@ -285,22 +285,20 @@ def measured(setting: Setting) -> Tally:
     return tally
 
 
-AA = ALIASES[:2]
+AA, AGAINST = ALIASES[:2], ("adam", "sgd")
+FAR: dict[str, Any] = {"trials": 30, "studies": 8, "splits": 4, "epochs": 5, "highest_rate": 0.03}
+NEAR: dict[str, Any] = {"trials": 20, "studies": 5, "splits": 4, "epochs": 5, "highest_rate": 0.1}
 SETTINGS = (
     Setting("two Adams, random search", AA, "random"),
     Setting("two Adams, TPE", AA, "tpe"),
     Setting("two Adams, one TPE for both", AA, "tpe", joint=True),
     Setting("two Adams, TPE, accuracy and r2", AA, "tpe", metric=1),
     Setting("three Adams, TPE", ALIASES, "tpe"),
-    Setting(
-        "Adam or SGD, rates to 0.03, random", ("adam", "sgd"), "random",
-        trials=30, studies=8, splits=4, epochs=5, highest_rate=0.03,
-    ),
-    Setting(
-        "Adam or SGD, rates to 0.03, TPE", ("adam", "sgd"), "tpe",
-        trials=30, studies=8, splits=4, epochs=5, highest_rate=0.03,
-    ),
-)  # fmt: skip
+    Setting("Adam or SGD, rates to 0.03, random search", AGAINST, "random", **FAR),
+    Setting("Adam or SGD, rates to 0.03, TPE", AGAINST, "tpe", **FAR),
+    Setting("Adam or SGD, rates to 0.1, random search", AGAINST, "random", **NEAR),
+    Setting("Adam or SGD, rates to 0.1, TPE", AGAINST, "tpe", **NEAR),
+)
 
 
 def main() -> None:
