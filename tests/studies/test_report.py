@@ -116,7 +116,7 @@ def test_a_dropped_trial_tells_which_rung_dropped_it_and_why() -> None:
 def test_a_report_says_how_often_dropping_was_wrong(spec: StudySpec, regretted: int) -> None:
     """An audited trial is regretted if it ends better than the best that passed in its wave."""
     waves = {0: ([0.5, 0.6], [0.55, 0.4, 0.7]), 1: ([0.2], [0.1, 0.9, 0.3])}
-    trials = []
+    trials: list[FrozenTrial] = []
     for wave, (passed, audited) in waves.items():
         for value in (*passed, *audited):
             trials.append(trial(len(trials), value=value))
