@@ -1,6 +1,6 @@
 """Run every benchmark, one after another."""
 
-from benchmarks import stacks, storage, throughput, trials_per_second, verdicts
+from benchmarks import regret, stacks, storage, throughput, trials_per_second, verdicts
 
 if __name__ == "__main__":
     trials_per_second.main()
@@ -8,3 +8,4 @@ if __name__ == "__main__":
     stacks.main()
     storage.main()
     verdicts.main()
+    regret.main()

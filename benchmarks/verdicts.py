@@ -19,30 +19,24 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
+from benchmarks.tables import TABLES, data, scores
 from optimizers.configuration import Configuration
-from optimizers.problem import Examples as TrainingExamples
 from optimizers.registry import RULES
-from optimizers.training import train
-from studies.data.prepare import Data, Examples
-from studies.data.split import split
+from studies.data.prepare import Data
 from studies.run import STATES
 from studies.search import Search
 from studies.spec import MAXIMIZED, METRICS, StudySpec, Task
 from studies.verdict import Trial, Verdict, finalists, judge
 from studies.verdict.models import Direction
-from studies.wave import build_problem
 
 RESULTS = Path(__file__).parent / "results" / "verdicts.json"
-TABLES = {"wine": load_wine, "breast_cancer": load_breast_cancer, "diabetes": load_diabetes}
 ALIASES = ("adam", "adam_b", "adam_c")
 WAVE = 5  # trials of an optimizer between two fits of its sampler
 SEEDS, FURTHER = 10, 5  # a verdict sees the first; next runs are held against the others
 FIRST_SPLIT = 100  # the method was made with others
 TRUTH_TRIALS, TRUTH_SEEDS = 200, 30
 CLEAR = 2.0  # seed standard deviations between two optimizers that differ for certain
-STACK = 128
 
 
 @dataclass(frozen=True)
@@ -74,25 +68,6 @@ class Setting:
     joint: bool = False
 
 
-def data(table: str, seed: int) -> Data:
-    """A table, cut and standardised by its training rows."""
-    inputs, targets = TABLES[table](return_X_y=True)
-    numeric = table == "diabetes"
-    parts = split(len(inputs), seed, None if numeric else targets)
-    train_rows = inputs[parts.train]
-    inputs = ((inputs - train_rows.mean(0)) / train_rows.std(0)).astype(np.float32)
-    mean, scale = 0.0, 1.0
-    if numeric:
-        mean, scale = targets[parts.train].mean(), targets[parts.train].std()
-        targets = ((targets - mean) / scale).astype(np.float32)
-    trained, validated, tested = (
-        Examples(inputs[part], targets[part])
-        for part in (parts.train, parts.validation, parts.test)
-    )
-    classes = () if numeric else tuple(map(str, np.unique(targets)))
-    return Data(trained, validated, tested, classes, mean, float(scale), (), ())
-
-
 def spec(setting: Setting, table: str, sampler: str, seed: int) -> StudySpec:
     """Of one study."""
     task: Task = "regression" if table == "diabetes" else "classification"
@@ -114,31 +89,6 @@ def spec(setting: Setting, table: str, sampler: str, seed: int) -> StudySpec:
             "budget": {"epochs": setting.epochs},
         }
     )
-
-
-def scores(
-    rows: Data,
-    described: StudySpec,
-    configurations: Sequence[Configuration],
-    seeds: Sequence[int],
-    on: Examples,
-) -> list[float | None]:
-    """Of each configuration after its last epoch, on these rows; None if it diverged."""
-    outcomes = train(
-        build_problem(rows, described),
-        tensors(rows.train),
-        tensors(on),
-        configurations,
-        epochs=described.budget.epochs,
-        seeds=seeds,
-        stack_trials=STACK,
-    )
-    metric = str(described.metric)
-    return [o.metrics[metric][-1] if o.diverged_at is None else None for o in outcomes]
-
-
-def tensors(rows: Examples) -> TrainingExamples:
-    return TrainingExamples(torch.from_numpy(rows.inputs), torch.from_numpy(rows.targets))
 
 
 def tuned(

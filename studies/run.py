@@ -50,8 +50,12 @@ class Told:
 
 
 def wave_size(spec: StudySpec) -> int:
-    """Trials a wave: enough to fill a stack, few enough that the sampler learns on the way."""
-    return min(max(spec.budget.trials // 6, 8), 64)
+    """Trials a wave: enough to fill a stack, few enough that the sampler learns on the way.
+
+    Of long studies a fortieth, so that what a sampler does with all trials is done forty times.
+    """
+    trials = spec.budget.trials
+    return max(min(max(trials // 6, 8), 64), min(trials // 40, 256))
 
 
 def run_study(
@@ -95,10 +99,7 @@ def run_study(
     for _, members in groupby(interrupted, key=lambda trial: trial.user_attrs["wave"]):
         start(list(members))
     while True:
-        while len(waves) < in_flight and search.asked < spec.budget.trials:
-            left = seconds_left()
-            if left is not None and left <= 0:
-                break
+        while len(waves) < in_flight and not search.ended(time.monotonic() - began):
             trials = search.ask(min(size, spec.budget.trials - search.asked))
             yield Asked(trials)
             start(trials)
@@ -124,6 +125,7 @@ def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
         "metrics": result.metrics,
         "seconds": round(result.seconds, 6),
         "epochs": result.epochs,
+        "samples": result.samples,
     }
     sometimes = {
         "diverged_at": result.diverged_at,

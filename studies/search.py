@@ -12,6 +12,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.budget import limit_met
 from studies.samplers import make_sampler
 from studies.space import Space
 from studies.spec import MAXIMIZED, StudySpec
@@ -41,6 +42,10 @@ class Search:
     def finished(self) -> int:
         """How many trials have ended."""
         return sum(trial.state.is_finished() for trial in self._trials)
+
+    def ended(self, seconds: float) -> bool:
+        """Whether nothing more may be asked for after so many seconds."""
+        return limit_met(self.spec, self._trials, seconds) is not None
 
     def ask(self, count: int) -> list[FrozenTrial]:
         """The next trials, running."""

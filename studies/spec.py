@@ -86,8 +86,20 @@ class BudgetSpec(_Strict):
     """How much may be spent; whichever limit is met first ends the study."""
 
     trials: int = Field(default=100, ge=1, le=100_000)
-    epochs: int = Field(default=20, ge=1, le=10_000)
+    epochs: int = Field(default=20, ge=1, le=10_000, description="Of one trial, to its end.")
     seconds: float | None = Field(default=None, gt=0.0)
+    total_epochs: int | None = Field(
+        default=None, ge=1, description="Passes over the training rows, all trials together."
+    )
+    samples: int | None = Field(
+        default=None, ge=1, description="Rows trained on, counted as often, all trials together."
+    )
+    target: float | None = Field(
+        default=None, description="A value of the metric that is good enough."
+    )
+    patience: int | None = Field(
+        default=None, ge=1, description="Trials in a row without a new best."
+    )
 
 
 class StudySpec(_Strict):

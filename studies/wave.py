@@ -43,6 +43,7 @@ class TrialResult:
         diverged_at: the first bad step of its last rung, counted from 1.
         seconds: its share of the time that its stacks took.
         epochs: passes over the training rows, those of all rungs together.
+        samples: rows trained on in them, counted as often.
         rungs: the study's metric at the end of every rung below the last, by epochs.
         dropped_at: the rung that dropped it, in epochs, or should have if it was audited.
         threshold: the value of the last trial that passed that rung.
@@ -57,6 +58,7 @@ class TrialResult:
     diverged_at: int | None
     seconds: float
     epochs: int
+    samples: int
     rungs: dict[int, float]
     dropped_at: int | None = None
     threshold: float | None = None
@@ -120,7 +122,7 @@ def run_wave(
             if decision.audited or not decision.goes_on:
                 course.dropped_at, course.threshold = epochs, decision.threshold
                 course.audited = decision.audited
-    return [course.result(spec) for course in courses]
+    return [course.result(spec, len(training)) for course in courses]
 
 
 @dataclass
@@ -152,13 +154,14 @@ class _Course:
         curve = outcome.metrics.get(str(spec.metric), [])
         return curve[-1] if len(curve) == epochs else None
 
-    def result(self, spec: StudySpec) -> TrialResult:
+    def result(self, spec: StudySpec, rows: int) -> TrialResult:
         """All of it in the words of the study."""
         metric = str(spec.metric)
         epochs, outcome = self.rungs[-1] if self.rungs else (0, Outcome())
         value = self.value(spec) if self.rungs else None
         curve = outcome.metrics.get(metric, [])
         every = -(-len(curve) // CURVE_POINTS) or 1
+        passes = sum(len(outcome.training_loss) for _, outcome in self.rungs)
         verdict: Literal["completed", "dropped", "diverged", "stopped"] = "stopped"
         if outcome.diverged_at is not None:
             verdict = "diverged"
@@ -178,7 +181,8 @@ class _Course:
             },
             diverged_at=outcome.diverged_at,
             seconds=sum(outcome.seconds for _, outcome in self.rungs),
-            epochs=sum(len(outcome.training_loss) for _, outcome in self.rungs),
+            epochs=passes,
+            samples=passes * rows,
             rungs={at: below.metrics[metric][-1] for at, below in self.rungs[:-1]},
             dropped_at=self.dropped_at if verdict != "diverged" else None,
             threshold=self.threshold if verdict != "diverged" else None,

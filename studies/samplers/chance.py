@@ -20,7 +20,7 @@ class Random:
         self, trials: Sequence[FrozenTrial], count: int, rng: np.random.Generator
     ) -> list[dict[str, Any]]:
         """Parameters of the next trials."""
-        return [self._cube.params(point) for point in rng.random((count, len(self._cube.axes)))]
+        return self._cube.params(rng.random((count, len(self._cube.axes))))
 
 
 class Sobol:
@@ -40,5 +40,4 @@ class Sobol:
         """Parameters of the next trials."""
         sequence = qmc.Sobol(len(self._cube.axes), rng=np.random.default_rng(self._seed))
         sequence.fast_forward(len(trials))
-        # Optuna's own use: a sequence need not be drawn in powers of two to be spread out.
-        return [self._cube.params(point) for point in sequence.random(count)]
+        return self._cube.params(sequence.random(count))

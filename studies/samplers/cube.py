@@ -105,14 +105,16 @@ class Cube:
             point[place] = self.axes[place].to_unit(value)
         return point
 
-    def params(self, point: Point) -> dict[str, Any]:
-        """The Optuna parameters at a point, which may have numbers on switched-off axes too."""
-        (point,) = self.switched(point[None])
-        return {
-            axis.name: axis.from_unit(float(number))
-            for axis, number in zip(self.axes, point, strict=True)
-            if not np.isnan(number)
-        }
+    def params(self, points: Points) -> list[dict[str, Any]]:
+        """The Optuna parameters at points, which may have numbers on switched-off axes too."""
+        return [
+            {
+                self.axes[place].name: self.axes[place].from_unit(number)
+                for place, number in enumerate(point)
+                if not math.isnan(number)
+            }
+            for point in self.switched(points).tolist()
+        ]
 
     def chosen(self, points: Points) -> NDArray[np.int64]:
         """The position of each point's choices, -1 where switched off: (n, choices)."""

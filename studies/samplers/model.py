@@ -48,8 +48,7 @@ class Model:
         """
         ended = [trial for trial in trials if trial.state.is_finished()]
         if not ended:
-            drawn = rng.random((count, len(self._cube.axes)))
-            return [self._cube.params(point) for point in drawn]
+            return self._cube.params(rng.random((count, len(self._cube.axes))))
         scores = normal_scores(ended, self._sign)
         points = self._points_of(ended)
         learned = _learned_from(scores)
@@ -63,7 +62,7 @@ class Model:
         for draw in draws:
             draw[chosen] = np.inf
             chosen.append(int(draw.argmin()))
-        return [self._cube.params(candidates[place]) for place in chosen]
+        return self._cube.params(candidates[chosen])
 
     def _points_of(self, trials: Sequence[FrozenTrial]) -> Points:
         for trial in trials:

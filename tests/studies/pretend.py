@@ -44,6 +44,7 @@ def result(trial: WaveTrial) -> TrialResult:
         diverged_at=7 if value is None else None,
         seconds=0.01,
         epochs=2,
+        samples=200,
         rungs={},
     )
 

@@ -35,7 +35,9 @@ def test_a_study_has_as_many_trials_as_its_budget_says(trials: int, in_flight: i
     assert sum(sizes) == trials
 
 
-@pytest.mark.parametrize(("trials", "size"), [(1, 8), (60, 10), (96, 16), (100_000, 64)])
+@pytest.mark.parametrize(
+    ("trials", "size"), [(1, 8), (60, 10), (96, 16), (1000, 64), (4000, 100), (100_000, 256)]
+)
 def test_waves_grow_with_the_budget_up_to_a_limit(trials: int, size: int) -> None:
     assert wave_size(resolved(budget={"trials": trials})) == size
 

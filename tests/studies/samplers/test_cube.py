@@ -21,12 +21,12 @@ points = arrays(np.float64, len(CUBE.axes), elements=st.floats(0, 1))
 
 @given(points)
 def test_every_point_is_a_configuration_and_comes_back(point: NDArray[np.float64]) -> None:
-    params = CUBE.params(point)
+    (params,) = CUBE.params(point[None])
     assert set(params) == set(SPACE.distributions(params))
     for name, distribution in SPACE.distributions(params).items():
         assert distribution._contains(distribution.to_internal_repr(params[name]))
     SPACE.configuration(params)
-    again = CUBE.params(CUBE.point(params))
+    (again,) = CUBE.params(CUBE.point(params)[None])
     assert again == {
         name: pytest.approx(value) if isinstance(value, float) else value
         for name, value in params.items()
@@ -37,7 +37,7 @@ def test_every_point_is_a_configuration_and_comes_back(point: NDArray[np.float64
 def test_axes_are_off_where_their_parameters_do_not_exist(point: NDArray[np.float64]) -> None:
     (switched,) = CUBE.switched(point[None])
     on = {axis.name for axis, off in zip(CUBE.axes, np.isnan(switched), strict=True) if not off}
-    assert on == set(CUBE.params(point))
+    assert [on] == [set(params) for params in CUBE.params(point[None])]
 
 
 @pytest.mark.parametrize("configuration", SPACE.defaults(), ids=lambda one: str(one.optimizer))

@@ -1,0 +1,40 @@
+"""When a study has spent its budget: whichever limit is met first ends it."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.spec import MAXIMIZED, StudySpec
+
+Limit = Literal["trials", "seconds", "total_epochs", "samples", "target", "patience"]
+
+
+def limit_met(spec: StudySpec, trials: Sequence[FrozenTrial], seconds: float) -> Limit | None:
+    """Which limit keeps a study from asking for more trials; None while none does.
+
+    Args:
+        spec: a resolved spec.
+        trials: all asked for so far, in order of number, running ones among them.
+        seconds: spent so far.
+    """
+    budget = spec.budget
+    sign = -1 if spec.metric in MAXIMIZED else 1
+    ended = [trial for trial in trials if trial.state.is_finished()]
+    completed = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+    best = min(completed, key=lambda trial: sign * trial.values[0], default=None)
+    spent: dict[Limit, float] = {
+        "trials": len(trials),
+        "seconds": seconds,
+        "total_epochs": sum(trial.user_attrs.get("epochs", 0) for trial in ended),
+        "samples": sum(trial.user_attrs.get("samples", 0) for trial in ended),
+    }
+    if best is not None:
+        spent["patience"] = sum(trial.number > best.number for trial in ended)
+    for limit, amount in spent.items():
+        most = getattr(budget, limit)
+        if most is not None and amount >= most:
+            return limit
+    if best is not None and budget.target is not None:
+        return "target" if sign * best.values[0] <= sign * budget.target else None
+    return None
