@@ -4,7 +4,7 @@ Everything follows from the stored trials: the numbers that a wave is drawn with
 study's seed and the number of the wave's first trial.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,29 @@ from studies.space import Space
 from studies.spec import MAXIMIZED, StudySpec
 
 
+class _Contest:
+    """A sampler and what it may choose from: all optimizers, or one that is compared."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self.space = Space(spec)
+        self.defaults = self.space.defaults()
+        self.sampler = make_sampler(spec, self.space)
+
+
+def _apart(spec: StudySpec, space: Space) -> list[StudySpec]:
+    """A spec of each optimizer alone if they are compared, else the spec itself.
+
+    One sampler for all would give the early leader most of the trials, and nobody could tell
+    whether the others lost to it or to their budget.
+    """
+    if spec.question == "search":
+        return [spec]
+    return [
+        spec.model_copy(update={"space": spec.space.model_copy(update={"optimizers": [name]})})
+        for name in space.optimizers
+    ]
+
+
 class Search:
     """What a study has tried, and what it tries next.
 
@@ -29,8 +52,7 @@ class Search:
     def __init__(self, spec: StudySpec, trials: Sequence[FrozenTrial] = ()) -> None:
         self.spec = spec
         self.space = Space(spec)
-        self._defaults = self.space.defaults()
-        self._sampler = make_sampler(spec, self.space)
+        self._contests = [_Contest(one) for one in _apart(spec, self.space)]
         self._trials = list(trials)
 
     @property
@@ -52,12 +74,30 @@ class Search:
         first = self.asked
         wave = self._trials[-1].user_attrs["wave"] + 1 if self._trials else 0
         rng = np.random.default_rng([self.spec.seed, first])
-        for configuration in self._defaults[first : first + count]:
-            self._start(self.space.params(configuration), wave)
-        if missing := first + count - self.asked:
-            for params in self._sampler.propose(self._trials, missing, rng):
-                self._start(params, wave)
+        for contest, share in self._shares(count):
+            had = len(self._of(contest))
+            defaults = contest.defaults[had : had + share]
+            for configuration in defaults:
+                self._start(self.space.params(configuration), wave)
+            if missing := share - len(defaults):
+                for params in contest.sampler.propose(self._of(contest), missing, rng):
+                    self._start(params, wave)
         return self._trials[first:]
+
+    def _shares(self, count: int) -> Iterator[tuple[_Contest, int]]:
+        """How many of the next trials each contest gets, so that all have had equally many."""
+        so_far = [len(self._of(contest)) for contest in self._contests]
+        shares = [0] * len(self._contests)
+        for _ in range(count):
+            due = min(range(len(shares)), key=lambda place: so_far[place] + shares[place])
+            shares[due] += 1
+        return ((c, share) for c, share in zip(self._contests, shares, strict=True) if share)
+
+    def _of(self, contest: _Contest) -> list[FrozenTrial]:
+        if len(self._contests) == 1:
+            return self._trials
+        names = contest.space.optimizers
+        return [trial for trial in self._trials if trial.params["optimizer"] in names]
 
     def _start(self, params: dict[str, Any], wave: int) -> None:
         trial = optuna.trial.create_trial(

@@ -112,5 +112,10 @@ class StudySpec(_Strict):
     space: SpaceSpec = SpaceSpec()
     budget: BudgetSpec = BudgetSpec()
     rungs: RungsSpec = RungsSpec()
+    question: Literal["search", "compare"] = Field(
+        default="search",
+        description='"search": the best configuration of all; "compare": which optimizer is better, '
+        "so every one gets the same number of trials.",
+    )
     sampler: Literal["model", "tpe", "sobol", "random"] = "model"
     seed: int = Field(default=0, ge=0, lt=2**32)

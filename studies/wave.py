@@ -116,12 +116,13 @@ def run_wave(
             course.rungs.append((epochs, outcome))
         if top or any(course.ended_early for course in going):
             break
-        numbers = [course.trial.number for course in going]
-        decisions = decide(spec, numbers, [course.value(spec) for course in going], sign)
-        for course, decision in zip(going, decisions, strict=True):
-            if decision.audited or not decision.goes_on:
-                course.dropped_at, course.threshold = epochs, decision.threshold
-                course.audited = decision.audited
+        for rivals in _rivals(spec, going):
+            numbers = [course.trial.number for course in rivals]
+            decisions = decide(spec, numbers, [course.value(spec) for course in rivals], sign)
+            for course, decision in zip(rivals, decisions, strict=True):
+                if decision.audited or not decision.goes_on:
+                    course.dropped_at, course.threshold = epochs, decision.threshold
+                    course.audited = decision.audited
     return [course.result(spec, len(training)) for course in courses]
 
 
@@ -188,6 +189,14 @@ class _Course:
             threshold=self.threshold if verdict != "diverged" else None,
             audited=self.audited,
         )
+
+
+def _rivals(spec: StudySpec, going: list[_Course]) -> list[list[_Course]]:
+    """Who competes at a rung: all, or each optimizer's trials where optimizers are compared."""
+    if spec.question == "search":
+        return [going]
+    names = sorted({course.trial.configuration.optimizer for course in going})
+    return [[c for c in going if c.trial.configuration.optimizer == name] for name in names]
 
 
 def _tensors(rows: Rows) -> Examples:

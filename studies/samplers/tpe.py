@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -42,17 +41,20 @@ class TPE:
         study = optuna.create_study(
             direction="maximize" if self._maximize else "minimize", sampler=sampler
         )
-        study.add_trials([_as_ranked(trial) for trial in trials])
+        study.add_trials([self._as_ranked(trial) for trial in trials])
         asked = []
         for _ in range(count):
             asked.append(study.ask())
             self._space.suggest(asked[-1])
         return [trial.params for trial in asked]
 
-
-def _as_ranked(trial: FrozenTrial) -> FrozenTrial:
-    """As TPE ranks it: a dropped trial by its rung, a diverged one as the worst there is."""
-    bare = copy(trial)
-    rung = trial.user_attrs.get("dropped_at")
-    bare.intermediate_values = {} if rung is None else {rung: trial.intermediate_values[rung]}
-    return bare
+    def _as_ranked(self, trial: FrozenTrial) -> FrozenTrial:
+        """As TPE ranks it: a dropped trial by its rung, a diverged one as the worst there is."""
+        rung = trial.user_attrs.get("dropped_at")
+        return optuna.trial.create_trial(
+            state=trial.state,
+            values=trial.values,
+            params=trial.params,
+            distributions=self._space.distributions(trial.params),  # the study's may be wider
+            intermediate_values={} if rung is None else {rung: trial.intermediate_values[rung]},
+        )

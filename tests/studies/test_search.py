@@ -1,4 +1,4 @@
-from collections import deque
+from collections import Counter, deque
 from statistics import median
 
 import pytest
@@ -41,6 +41,21 @@ def test_a_rebuilt_search_asks_what_an_unbroken_one_asks(
     unbroken = told(play(spec, in_flight=in_flight))
     assert told(play(spec, in_flight=in_flight, rebuilt=True)) == unbroken
     assert TrialState.PRUNED in {state for _, state, *_ in unbroken}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_optimizers_that_are_compared_get_equally_many_trials(sampler: str) -> None:
+    space = {"optimizers": ["sgd", "adam", "adagrad"]}
+    spec = resolved(sampler=sampler, question="compare", space=space)
+    trials = play(spec, in_flight=2)
+    for asked in (SIZE, 3 * SIZE, TRIALS):
+        had = Counter(trial.params["optimizer"] for trial in trials[:asked])
+        assert max(had.values()) - min(had.values()) <= 1
+    assert told(play(spec, in_flight=2, rebuilt=True)) == told(trials)
+    # Each one's default comes first.
+    of_each = {t.params["optimizer"]: t for t in reversed(trials)}
+    defaults = {one.optimizer: one for one in reversed(Space(spec).defaults())}
+    assert {n: Space(spec).configuration(t.params) for n, t in of_each.items()} == defaults
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -35,6 +35,7 @@ def test_a_spec_reads_back_from_its_json() -> None:
             "patience": 20,
         },
         "rungs": {"rule": "hyperband", "factor": 4, "audited": 0.1},
+        "question": "compare",
         "sampler": "random",
         "seed": 2**32 - 1,
     }

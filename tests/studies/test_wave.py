@@ -188,6 +188,19 @@ def test_audited_trials_train_to_the_end_although_they_failed() -> None:
     assert {each.dropped_at for each in results if each.audited} == {6}
 
 
+def test_optimizers_that_are_compared_compete_with_themselves_at_rungs() -> None:
+    fields: dict[str, Any] = {"budget": {"epochs": 18}, "rungs": {"audited": 0.0}}
+    hopeless = [
+        WaveTrial(50 + place, Configuration("sgd", {"learning_rate": 1e-6 * place}, batch=16), 0)
+        for place in range(1, 4)
+    ]
+    for question, survivors in (("search", {0}), ("compare", {1})):
+        spec, data = study("wine", question=question, **fields)
+        results = run_wave(data, spec, [*many(9), *hopeless])
+        found = Counter(r.outcome for r in results if r.number >= 50)
+        assert {found["completed"]} == survivors
+
+
 def test_slow_starters_are_not_judged_before_they_have_started() -> None:
     spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
     slow = described([Configuration("sgd", {"learning_rate": 1e-4}, batch="full")])[0]
