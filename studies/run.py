@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.search import Search
+from studies.space import Space
 from studies.spec import StudySpec
 from studies.wave import TrialResult, WaveTrial
 
@@ -92,7 +93,9 @@ def run_study(
 
     def start(trials: list[FrozenTrial]) -> None:
         wave = trials[0].user_attrs["wave"]
-        waves.append((trials, submit(spec, _described(search, trials), wave, seconds_left())))
+        waves.append(
+            (trials, submit(spec, described(search.space, spec, trials), wave, seconds_left()))
+        )
 
     # The same waves again: who is dropped at a rung depends on the others.
     interrupted = [trial for trial in known if not trial.state.is_finished()]
@@ -112,10 +115,12 @@ def run_study(
         yield Told(ended)
 
 
-def _described(search: Search, trials: list[FrozenTrial]) -> list[WaveTrial]:
-    # Trials of a study are paired: the same seed, hence weights and batches, for all of them.
-    seed = search.spec.seed
-    return [WaveTrial(t.number, search.space.configuration(t.params), seed) for t in trials]
+def described(space: Space, spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[WaveTrial]:
+    """What a worker needs to know of trials.
+
+    Trials of a study are paired: the same seed, hence weights and batches, for all of them.
+    """
+    return [WaveTrial(t.number, space.configuration(t.params), spec.seed) for t in trials]
 
 
 def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
