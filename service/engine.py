@@ -6,13 +6,16 @@ Losing the engine loses time and nothing else: the database is the truth.
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import dask
 from distributed import Client, Event, Future, LocalCluster
 from distributed.security import Security
 
-from service.worker import Wave, train_wave
+from service.worker import Wave, find_warnings, train_wave
+from studies.spec import StudySpec
 from studies.wave import TrialResult
 
 POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
@@ -41,6 +44,8 @@ _CONFIG = {
 
 Training = Future[list[TrialResult]]
 """A wave under way."""
+
+T = TypeVar("T")
 
 
 class Abandoned(Exception):
@@ -77,24 +82,28 @@ class Engine(AbstractContextManager["Engine"]):
         """Start training a wave; its result is `list[TrialResult]`."""
         return self._client.submit(train_wave, wave, pure=False, retries=0)
 
-    def wait(self, future: Training, wanted: Callable[[], bool]) -> list[TrialResult]:
-        """The results of a wave.
+    def look(self, dataset: Path, spec: StudySpec) -> "Future[list[str]]":
+        """Start preparing a dataset; its result is what the user should know about it."""
+        return self._client.submit(find_warnings, dataset, spec, pure=False, retries=0)
+
+    def wait(self, future: "Future[T]", wanted: Callable[[], bool]) -> T:
+        """What came of a wave or a look.
 
         Raises:
-            Abandoned: ``wanted`` said no before the wave ended.
+            Abandoned: ``wanted`` said no before it ended.
         """
         while True:
             # Asked before the wait: a wave can end just as a wait for it gives up.
             ended = future.done()
             try:
-                results: list[TrialResult] = future.result(timeout=None if ended else POLL_SECONDS)
+                result: T = future.result(timeout=None if ended else POLL_SECONDS)
             except TimeoutError:
                 if ended:  # the wave itself timed out: that is its error
                     raise
                 if not wanted():
                     raise Abandoned from None
             else:
-                return results
+                return result
 
     def stop(self, name: str) -> None:
         """Let the waves that watch this name end at their next epoch."""

@@ -229,6 +229,16 @@ def record_told(
         )
 
 
+def record_warnings(connection: Connection, claimed: Claim, found: Sequence[str]) -> None:
+    """Add what the data showed to what the spec already said.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    said = connection.execute(select(jobs.c.warnings).where(jobs.c.id == claimed.id)).scalar_one()
+    _write(connection, claimed, warnings=list(dict.fromkeys([*said, *found])))
+
+
 def finish(
     connection: Connection,
     claimed: Claim,

@@ -132,6 +132,9 @@ class Runner:
             wave = Wave(dataset, spec, members, number, seconds_left, _stop_name(claim))
             return _Pending(self, claim, self.engine.submit(wave))
 
+        found = self.engine.wait(self.engine.look(dataset, claim.spec), lambda: self.holds(claim))
+        with self._database.write() as connection:
+            jobs.record_warnings(connection, claim, found)
         for event in run_study(
             claim.spec,
             submit,

@@ -43,8 +43,17 @@ class Wave:
 
 def train_wave(wave: Wave) -> list[TrialResult]:
     """Train a wave on this worker."""
-    data = _prepared(wave.dataset, wave.spec.model_dump_json(include={"target", "task", "seed"}))
+    data = _data(wave.dataset, wave.spec)
     return run_wave(data, wave.spec, wave.trials, _keep_going(wave), wave.number)
+
+
+def find_warnings(dataset: Path, spec: StudySpec) -> list[str]:
+    """What the user should know about the data, once it is cut and encoded."""
+    return list(_data(dataset, spec).warnings)
+
+
+def _data(dataset: Path, spec: StudySpec) -> Data:
+    return _prepared(dataset, spec.model_dump_json(include={"target", "task", "seed"}))
 
 
 @lru_cache(maxsize=4)

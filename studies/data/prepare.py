@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from studies.data.columns import labels, numbers, present
+from studies.data.leaks import leaks
 from studies.data.schema import Column, TableSchema, explain_dropped, explain_left_out
 from studies.data.split import STRATIFIABLE, Split, split
 from studies.errors import DataError
@@ -19,7 +20,6 @@ from studies.spec import StudySpec
 
 CATEGORIES = 50  # one-hot columns for one categorical column; rarer categories share the last
 NUMERIC = {"numeric", "boolean", "date"}
-REPEATED = 0.01  # share of held-out rows also found in training that is worth a warning
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
         parts = split(len(frame), spec.seed)
         mean, scale = _mean_and_scale(values[parts.train])
         targets = _single_precision(((values - mean) / scale)[:, None], (spec.target,))[:, 0]
-    warnings += _repeated(frame, parts)
+    warnings += leaks(frame, spec.target, targets, parts)
 
     with np.errstate(invalid="ignore"):  # the mean of a column that is empty in training
         encoder = _encoder(features).fit(frame.iloc[parts.train])
@@ -206,15 +206,3 @@ def _rare_classes(classes: tuple[str, ...], targets: NDArray[np.int64], parts: S
     if absent:
         warnings.append(f"no training row has the class {absent}: it cannot be learned")
     return warnings
-
-
-def _repeated(frame: pd.DataFrame, parts: Split) -> list[str]:
-    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-    held_out = np.concatenate([parts.validation, parts.test])
-    repeated = int(np.isin(hashes[held_out], hashes[parts.train]).sum())
-    if repeated <= REPEATED * len(held_out):
-        return []
-    return [
-        f"{repeated} of {len(held_out)} held-out rows have the same features as a training row; "
-        "if the file repeats rows, scores will look better than they are"
-    ]

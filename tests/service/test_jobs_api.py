@@ -201,7 +201,7 @@ def test_the_best_is_served_as_a_script_that_trains_it(
     *epochs, _, verdict = ran.stdout.splitlines()
     metrics = best["metrics"]
     scores = f"log_loss {metrics['log_loss']:.4g}, accuracy {metrics['accuracy']:.4g}"
-    assert epochs[-1] == f"epoch 3: validation {scores}"
+    assert epochs[-1] == f"epoch 18: validation {scores}"
     assert verdict.startswith("test log_loss ")
 
 

@@ -193,13 +193,33 @@ def test_a_job_that_breaks_does_not_take_the_others_with_it(services: Services) 
     assert in_state(services, whole, "completed").attempt == 1
 
 
-def test_a_wave_that_breaks_fails_its_job_and_leaves_no_running_trial(services: Services) -> None:
+def test_a_job_whose_data_cannot_be_read_fails_before_any_trial(services: Services) -> None:
     dataset = add_dataset(services, table(62))
     with services.database.read() as connection:
         digest = datasets.get(connection, "ann", dataset).digest
     services.store.path(digest).write_bytes(b"no longer what it was")
     job = in_state(services, queue(services, dataset), "failed")
     assert "Parquet" in job.error
+    assert job.trials_asked == 0
+
+
+def test_what_the_data_shows_is_added_to_what_the_spec_said(services: Services) -> None:
+    job = in_state(services, queue(services, add_dataset(services)), "completed")
+    (warning,) = [each for each in job.warnings if "by itself" in each]
+    assert warning.startswith("column 'size' tells 'kind' by itself")
+
+
+def test_a_wave_that_breaks_fails_its_job_and_leaves_no_running_trial(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = services.runner.engine.submit
+    monkeypatch.setattr(
+        services.runner.engine,
+        "submit",
+        lambda wave: submit(replace(wave, dataset=wave.dataset.with_name("gone"))),
+    )
+    job = in_state(services, queue(services, add_dataset(services)), "failed")
+    assert "No such file" in job.error
     assert {t.state for t in stored(services, job.id)} == {TrialState.FAIL}
     assert job.trials_stopped == job.trials_asked == 8
 
