@@ -11,6 +11,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
 
+from studies.divergence import Trouble
+from studies.sensitivity import Sensitivity, sensitivities
 from studies.space import Space
 from studies.spec import MAXIMIZED, Metric, StudySpec
 
@@ -27,6 +29,7 @@ class TrialView(BaseModel):
         dropped_at: the rung that dropped it, in epochs, or should have if it was audited.
         threshold: the value of the last trial that passed that rung.
         audited: whether it trained to the end to see whether dropping it was right.
+        trouble: what was wrong with the learning curve of its last rung.
     """
 
     number: int
@@ -41,10 +44,15 @@ class TrialView(BaseModel):
     threshold: float | None
     audited: bool
     diverged_at: int | None
+    trouble: Trouble | None
 
 
 class OptimizerSummary(BaseModel):
-    """What one optimizer's trials came to."""
+    """What one optimizer's trials came to.
+
+    Attributes:
+        troubles: how many learning curves were in which trouble.
+    """
 
     optimizer: str
     trials: int
@@ -52,6 +60,7 @@ class OptimizerSummary(BaseModel):
     diverged: int
     best: TrialView | None
     median: float | None
+    troubles: dict[Trouble, int]
 
 
 class Audit(BaseModel):
@@ -77,6 +86,7 @@ class Report(BaseModel):
         curves: validation metric by epoch of every optimizer's best trial.
         importance: share of the score's variation that each choice explains (PED-ANOVA over
             the completed trials); empty while there are too few.
+        sensitivity: what every optimizer's trials say about its learning rate.
     """
 
     metric: Metric
@@ -88,6 +98,7 @@ class Report(BaseModel):
     progress: list[tuple[int, float]]
     curves: dict[str, dict[int, float]]
     importance: dict[str, float]
+    sensitivity: dict[str, Sensitivity]
 
 
 def view(trial: FrozenTrial, space: Space) -> TrialView:
@@ -105,6 +116,7 @@ def view(trial: FrozenTrial, space: Space) -> TrialView:
         threshold=trial.user_attrs.get("threshold"),
         audited=trial.user_attrs.get("audited", False),
         diverged_at=trial.user_attrs.get("diverged_at"),
+        trouble=trial.user_attrs.get("trouble"),
     )
 
 
@@ -142,6 +154,9 @@ def summarise(spec: StudySpec, trials: Sequence[FrozenTrial]) -> Report:
                 diverged=sum(t.user_attrs.get("outcome") == "diverged" for t in group),
                 best=view(leader, space) if leader else None,
                 median=median(values) if values else None,
+                troubles=dict(
+                    Counter(t.user_attrs["trouble"] for t in group if "trouble" in t.user_attrs)
+                ),
             )
         )
     progress: list[tuple[int, float]] = []
@@ -161,6 +176,7 @@ def summarise(spec: StudySpec, trials: Sequence[FrozenTrial]) -> Report:
         progress=progress,
         curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
         importance=importance(spec, completed),
+        sensitivity=sensitivities(spec, trials),
     )
 
 

@@ -137,6 +137,8 @@ def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
         "dropped_at": result.dropped_at,
         "threshold": result.threshold,
         "audited": result.audited or None,
+        "untrained": result.untrained,
+        "trouble": result.trouble,
         "rungs": {str(epochs): value for epochs, value in result.rungs.items()} or None,
     }
     attributes |= {name: value for name, value in sometimes.items() if value is not None}

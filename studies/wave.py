@@ -14,6 +14,7 @@ from optimizers.stack import Outcome
 from optimizers.training import train
 from studies.data.prepare import Data
 from studies.data.prepare import Examples as Rows
+from studies.divergence import Trouble, trouble
 from studies.rungs import FEWEST_STEPS, decide, ladder
 from studies.spec import MAXIMIZED, StudySpec
 
@@ -48,6 +49,8 @@ class TrialResult:
         dropped_at: the rung that dropped it, in epochs, or should have if it was audited.
         threshold: the value of the last trial that passed that rung.
         audited: whether it went on to the end to see whether dropping it was right.
+        untrained: the study's metric before the first step; None if it never began.
+        trouble: what was wrong with the curve of its last rung; None too if it was stopped.
     """
 
     number: int
@@ -63,6 +66,8 @@ class TrialResult:
     dropped_at: int | None = None
     threshold: float | None = None
     audited: bool = False
+    untrained: float | None = None
+    trouble: Trouble | None = None
 
 
 def build_problem(data: Data, spec: StudySpec) -> Problem:
@@ -160,7 +165,7 @@ class _Course:
         metric = str(spec.metric)
         epochs, outcome = self.rungs[-1] if self.rungs else (0, Outcome())
         value = self.value(spec) if self.rungs else None
-        curve = outcome.metrics.get(metric, [])
+        curve, untrained = outcome.metrics.get(metric, []), outcome.untrained.get(metric)
         every = -(-len(curve) // CURVE_POINTS) or 1
         passes = sum(len(outcome.training_loss) for _, outcome in self.rungs)
         verdict: Literal["completed", "dropped", "diverged", "stopped"] = "stopped"
@@ -188,6 +193,12 @@ class _Course:
             dropped_at=self.dropped_at if verdict != "diverged" else None,
             threshold=self.threshold if verdict != "diverged" else None,
             audited=self.audited,
+            untrained=untrained,
+            trouble=(
+                trouble(spec.metric, untrained, curve, outcome.diverged_at)
+                if spec.metric and untrained is not None and verdict != "stopped"
+                else None
+            ),
         )
 
 

@@ -229,6 +229,13 @@ def test_a_report_has_curves_progress_and_importance(live: Live, done: Json) -> 
     assert values == sorted(values, reverse=True)
     assert report["progress"][-1] == [best["trial"], best["value"]]
     assert sum(report["importance"].values()) == pytest.approx(1)
+    for row in report["optimizers"]:
+        said = report["sensitivity"][row["optimizer"]]
+        found = row["best"]["config"]["optimizer"]["learning_rate"]
+        assert said["learning_rate"] == pytest.approx(found)
+        assert len(said["points"]) == row["trials"]
+        assert sum(p["outcome"] == "diverged" for p in said["points"]) == row["diverged"]
+        assert row["troubles"].get("blow_up", 0) == row["diverged"]
 
 
 def test_optuna_reads_the_trials_that_the_api_shows(live: Live, done: Json) -> None:

@@ -46,6 +46,8 @@ def result(trial: WaveTrial) -> TrialResult:
         epochs=2,
         samples=200,
         rungs={},
+        untrained=2.5,
+        trouble="blow_up" if value is None else None,
     )
 
 

@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from optimizers.configuration import Configuration
 from studies.report import importance, leaders, summarise, view
 from studies.search import Search
+from studies.sensitivity import sensitivities
 from studies.space import Space
 from studies.spec import StudySpec
 from tests.studies.pretend import ended, resolved
@@ -156,6 +157,19 @@ def test_without_a_completed_trial_there_is_no_best(trials: list[FrozenTrial]) -
     assert leaders(LOWEST, trials) == {}
 
 
+def test_a_report_tells_the_rates_and_troubles_of_every_optimizer() -> None:
+    flat = trial(9, "sgd", 1.0)
+    flat.user_attrs["trouble"] = "plateau"
+    report = summarise(LOWEST, [*TRIALS, flat])
+    assert view(flat, Space(LOWEST)).trouble == "plateau"
+    assert {row.optimizer: row.troubles for row in report.optimizers} == {
+        "sgd": {"plateau": 1}, "adam": {}, "momentum": {},
+    }  # fmt: skip
+    assert report.sensitivity == sensitivities(LOWEST, [*TRIALS, flat])
+    points = {name: len(one.points) for name, one in report.sensitivity.items()}
+    assert points == {"sgd": 5, "adam": 3, "momentum": 1}  # one is still running
+
+
 def test_a_report_needs_a_metric() -> None:
     with pytest.raises(ValueError, match="metric is open"):
         summarise(StudySpec(), [])
@@ -184,6 +198,7 @@ def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
         "threshold": None,
         "audited": False,
         "diverged_at": None,
+        "trouble": None,
     }  # fmt: skip
     diverged = view(TRIALS[2], space)
     assert (diverged.outcome, diverged.value, diverged.diverged_at) == ("diverged", None, 12)

@@ -86,6 +86,8 @@ def test_what_came_of_a_trial_is_kept_with_it() -> None:
         assert (trial.values is None) == (outcome == "diverged")
         assert trial.user_attrs.get("diverged_at") == (7 if outcome == "diverged" else None)
         assert trial.user_attrs["epochs"] == 2
+        assert trial.user_attrs["untrained"] == 2.5
+        assert trial.user_attrs.get("trouble") == ("blow_up" if outcome == "diverged" else None)
         assert trial.intermediate_values
         assert trial.datetime_start is not None
         assert trial.datetime_complete is not None

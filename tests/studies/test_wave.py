@@ -83,6 +83,8 @@ def test_a_completed_trial_has_the_metric_of_its_last_epoch() -> None:
         assert each.metrics.keys() == {"loss", "log_loss", "accuracy"}
         assert list(each.curve) == [1, 2, 3, 4]
         assert each.diverged_at is None
+        assert each.untrained is not None
+        assert 1 < each.untrained < 1.2
         assert each.seconds > 0
 
 
