@@ -8,6 +8,8 @@ import math
 import multiprocessing
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +27,23 @@ from studies.space import Space
 from studies.spec import StudySpec
 
 
-def run_optuna(data: Data, spec: StudySpec, folder: Path, processes: int = 2) -> float:
-    """Seconds for all of the spec's trials; importing and starting processes left out."""
+@dataclass(frozen=True)
+class Run:
+    """A study of the peer.
+
+    Attributes:
+        seconds: for all trials; importing and starting processes left out.
+        best: the lowest value.
+        seconds_to_best: until the trial that reached it had ended.
+    """
+
+    seconds: float
+    best: float
+    seconds_to_best: float
+
+
+def run_optuna(data: Data, spec: StudySpec, folder: Path, processes: int = 2) -> Run:
+    """All of the spec's trials."""
     storage = f"sqlite:///{folder / 'optuna.db'}"
     # No trials are enqueued: two processes may pop the same one, and then both fail.
     study = optuna.create_study(storage=storage, study_name="peer", direction="minimize")
@@ -40,14 +57,16 @@ def run_optuna(data: Data, spec: StudySpec, folder: Path, processes: int = 2) ->
     for worker in workers:
         worker.start()
     ready.wait()
-    began = time.perf_counter()
+    began, start = time.perf_counter(), datetime.now()
     for worker in workers:
         worker.join()
     seconds = time.perf_counter() - began
     done = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
     if len(done) < spec.budget.trials * 0.8 or any(worker.exitcode for worker in workers):
         raise RuntimeError(f"the peer completed {len(done)} of {spec.budget.trials} trials")
-    return seconds
+    best = study.best_trial
+    assert best.datetime_complete is not None
+    return Run(seconds, study.best_value, (best.datetime_complete - start).total_seconds())
 
 
 def _work(data: Data, spec: StudySpec, storage: str, trials: int, number: int, ready: Any) -> None:
@@ -71,11 +90,13 @@ def _work(data: Data, spec: StudySpec, storage: str, trials: int, number: int, r
         )
     ]
 
-    make = partial(_network, tensors[0].shape[1], len(data.classes), spec)
+    make = partial(_network, tensors[0].shape[1], len(data.classes) or 1, spec)
 
     def objective(trial: optuna.Trial) -> float:
         configuration = space.suggest(trial)
-        return train_plainly(configuration, make, spec.budget.epochs, tensors, trial.report)
+        return train_plainly(
+            configuration, make, spec.budget.epochs, tensors, trial.report, data.target_scale
+        )
 
     ready.wait()
     study.optimize(objective, n_trials=trials)
@@ -87,11 +108,13 @@ def train_plainly(
     epochs: int,
     tensors: list[torch.Tensor],
     report: Callable[[float, int], None],
+    target_scale: float = 1.0,
 ) -> float:
-    """One trial in plain PyTorch; the validation loss after the last epoch."""
+    """One trial in plain PyTorch; its validation log loss or RMSE after the last epoch."""
     inputs, targets, inputs_held_out, targets_held_out = tensors
     torch.manual_seed(0)
-    model, loss_function = make(), nn.CrossEntropyLoss()
+    model, classes = make(), not targets.is_floating_point()
+    loss_function = nn.CrossEntropyLoss() if classes else _squared_error
     plain = load(torch_export(configuration))
     optimizer = plain.make_optimizer(model)
     batch = configuration.batch_size(len(inputs))
@@ -108,10 +131,15 @@ def train_plainly(
         model.eval()
         with torch.no_grad():
             value = float(loss_function(model(inputs_held_out), targets_held_out))
+            value = value if classes else math.sqrt(value) * target_scale
         if not math.isfinite(value):
             raise optuna.TrialPruned
         report(value, epoch)
     return value
+
+
+def _squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return nn.functional.mse_loss(outputs.squeeze(1), targets)
 
 
 def _network(features: int, classes: int, spec: StudySpec) -> nn.Sequential:

@@ -23,7 +23,7 @@ from service.settings import Settings
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.resolve import resolve
-from studies.spec import BudgetSpec, ModelSpec, SpaceSpec, StudySpec
+from studies.spec import BudgetSpec, ModelSpec, RungsSpec, SpaceSpec, StudySpec
 
 RESULTS = Path(__file__).with_name("results")
 RUNS = 3
@@ -36,6 +36,7 @@ def spec_of(trials: int, seed: int) -> StudySpec:
         model=ModelSpec(hidden=[128]),
         space=SpaceSpec(batch=[64]),
         budget=BudgetSpec(trials=trials, epochs=20),
+        rungs=RungsSpec(rule="none"),
         seed=seed,
     )
 
@@ -74,7 +75,7 @@ def main(trials: int = 200, runs: int = RUNS) -> None:
                 home = Path(folder) / f"peer{run}"
                 home.mkdir()
                 data, resolved = _data(csv, spec)
-                theirs.append(run_optuna(data, resolved, home))
+                theirs.append(run_optuna(data, resolved, home).seconds)
                 console.print(f"run {run + 1}: {ours[-1]:.1f} s against {theirs[-1]:.1f} s")
     _show(console, trials, ours, theirs)
 

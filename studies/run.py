@@ -50,13 +50,13 @@ class Told:
     trials: list[FrozenTrial]
 
 
-def wave_size(spec: StudySpec) -> int:
-    """Trials a wave: enough to fill a stack, few enough that the sampler learns on the way.
+def wave_size(spec: StudySpec, asked: int = 0) -> int:
+    """Trials of the next wave: few at first, so that the sampler learns early, then more.
 
-    Of long studies a fortieth, so that what a sampler does with all trials is done forty times.
+    A quarter of those asked for so far, so that what a sampler does with all trials is done the
+    less often the more there are; never above a sixth of the budget, nor below 8.
     """
-    trials = spec.budget.trials
-    return max(min(max(trials // 6, 8), 64), min(trials // 40, 256))
+    return max(8, min(max(16, asked // 4), spec.budget.trials // 6, 256))
 
 
 def run_study(
@@ -83,7 +83,6 @@ def run_study(
         `Asked` before a wave starts, `Told` when it has ended.
     """
     search = Search(spec, known)
-    size = wave_size(spec)
     began = time.monotonic() - seconds_spent
     waves: deque[tuple[list[FrozenTrial], Pending]] = deque()
 
@@ -103,6 +102,7 @@ def run_study(
         start(list(members))
     while True:
         while len(waves) < in_flight and not search.ended(time.monotonic() - began):
+            size = wave_size(spec, search.asked)
             trials = search.ask(min(size, spec.budget.trials - search.asked))
             yield Asked(trials)
             start(trials)

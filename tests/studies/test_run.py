@@ -31,15 +31,20 @@ def test_a_study_has_as_many_trials_as_its_budget_says(trials: int, in_flight: i
     assert [trial.number for trial in stored] == list(range(trials))
     assert all(trial.state.is_finished() for trial in stored)
     sizes = [len(wave) for wave in cluster.waves]
-    assert sizes[:-1] == [wave_size(spec)] * (len(sizes) - 1)
+    so_far = [sum(sizes[:place]) for place in range(len(sizes))]
+    assert sizes[:-1] == [wave_size(spec, asked) for asked in so_far[:-1]]
     assert sum(sizes) == trials
 
 
 @pytest.mark.parametrize(
-    ("trials", "size"), [(1, 8), (60, 10), (96, 16), (1000, 64), (4000, 100), (100_000, 256)]
-)
-def test_waves_grow_with_the_budget_up_to_a_limit(trials: int, size: int) -> None:
-    assert wave_size(resolved(budget={"trials": trials})) == size
+    ("trials", "asked", "size"),
+    [
+        (1, 0, 8), (60, 0, 10), (60, 50, 10), (96, 0, 16), (400, 0, 16), (400, 100, 25),
+        (400, 300, 66), (100_000, 0, 16), (100_000, 5000, 256),
+    ],
+)  # fmt: skip
+def test_waves_grow_with_the_study_up_to_a_limit(trials: int, asked: int, size: int) -> None:
+    assert wave_size(resolved(budget={"trials": trials}), asked) == size
 
 
 @pytest.mark.parametrize(
