@@ -14,7 +14,7 @@ from studies.samplers.cube import Cube
 from studies.samplers.model import Model
 from studies.samplers.tpe import TPE
 from studies.space import Space
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import StudySpec
 
 
 class Sampler(Protocol):
@@ -28,6 +28,8 @@ class Sampler(Protocol):
 
 def make_sampler(spec: StudySpec, space: Space) -> Sampler:
     """The sampler that a resolved spec names."""
+    if spec.metric is None:
+        raise ValueError("make_sampler needs a resolved spec; its metric is open")
     cube = Cube(space)
     match spec.sampler:
         case "random":
@@ -35,6 +37,6 @@ def make_sampler(spec: StudySpec, space: Space) -> Sampler:
         case "sobol":
             return Sobol(cube, spec.seed)
         case "tpe":
-            return TPE(space, maximize=spec.metric in MAXIMIZED)
+            return TPE(space, spec.metric)
         case "model":
-            return Model(cube, sign=-1.0 if spec.metric in MAXIMIZED else 1.0)
+            return Model(cube, spec.metric)

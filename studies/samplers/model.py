@@ -17,6 +17,7 @@ from studies.samplers.cube import Cube, Points
 from studies.samplers.features import Features
 from studies.samplers.gaussian_process import GaussianProcess
 from studies.samplers.standing import normal_scores
+from studies.spec import Metric
 
 CANDIDATES = 600  # half of them anywhere, half near the best
 LEARNED_FROM = 400  # trials at most: the best and the latest
@@ -28,11 +29,11 @@ class Model:
 
     Args:
         cube: of the space.
-        sign: 1 where low values are good, -1 where high ones are.
+        metric: the study's.
     """
 
-    def __init__(self, cube: Cube, sign: float) -> None:
-        self._cube, self._sign = cube, sign
+    def __init__(self, cube: Cube, metric: Metric) -> None:
+        self._cube, self._metric = cube, metric
         self._features = Features(cube)
         self._points: dict[int, NDArray[np.float64]] = {}  # by number of trial
 
@@ -49,7 +50,7 @@ class Model:
         ended = [trial for trial in trials if trial.state.is_finished()]
         if not ended:
             return self._cube.params(rng.random((count, len(self._cube.axes))))
-        scores = normal_scores(ended, self._sign)
+        scores = normal_scores(ended, self._metric)
         points = self._points_of(ended)
         learned = _learned_from(scores)
         process = GaussianProcess(

@@ -10,6 +10,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial
 
 from studies.space import Space
+from studies.spec import MAXIMIZED, Metric
 
 RANDOM_STARTS = 10  # trials that come before a model is fitted, besides the defaults
 
@@ -19,11 +20,11 @@ class TPE:
 
     Args:
         space: which configurations there are.
-        maximize: whether high values are good.
+        metric: the study's.
     """
 
-    def __init__(self, space: Space, *, maximize: bool) -> None:
-        self._space, self._maximize = space, maximize
+    def __init__(self, space: Space, metric: Metric) -> None:
+        self._space, self._metric = space, metric
 
     def propose(
         self, trials: Sequence[FrozenTrial], count: int, rng: np.random.Generator
@@ -39,7 +40,7 @@ class TPE:
                 n_startup_trials=len(self._space.defaults()) + RANDOM_STARTS,
             )
         study = optuna.create_study(
-            direction="maximize" if self._maximize else "minimize", sampler=sampler
+            direction="maximize" if self._metric in MAXIMIZED else "minimize", sampler=sampler
         )
         study.add_trials([self._as_ranked(trial) for trial in trials])
         asked = []
@@ -56,5 +57,7 @@ class TPE:
             values=trial.values,
             params=trial.params,
             distributions=self._space.distributions(trial.params),  # the study's may be wider
-            intermediate_values={} if rung is None else {rung: trial.intermediate_values[rung]},
+            intermediate_values={}
+            if rung is None
+            else {rung: trial.user_attrs["metrics"][self._metric]},
         )

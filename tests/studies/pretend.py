@@ -22,6 +22,9 @@ def resolved(**fields: Any) -> StudySpec:
     return StudySpec.model_validate(usual | {"space": space} | fields)
 
 
+DROPPED = 1.5  # a score above this is not good enough at a rung
+
+
 def score(configuration: Configuration) -> float | None:
     """Best at a learning rate of 0.01 without momentum; None, for diverged, where it is large."""
     h = configuration.hyperparameters
@@ -94,14 +97,19 @@ def save(stored: list[FrozenTrial], event: Asked | Told) -> None:
 def ended(
     space: Space, trial: FrozenTrial, scored: Callable[[Configuration], float | None] = score
 ) -> FrozenTrial:
-    """The trial after its training, curve included, as the database gives it back."""
+    """The trial after its training, as whoever trained it tells it."""
     value = scored(space.configuration(trial.params))
+    attributes: dict[str, Any] = {}
+    outcome = "diverged" if value is None else "completed"
+    if value is not None and value > DROPPED:
+        outcome = "dropped"
+        attributes = {"dropped_at": 3, "metrics": {"log_loss": value, "accuracy": value}}
     done = optuna.trial.create_trial(
-        state=STATES["diverged" if value is None else "completed"],
-        value=value,
+        state=STATES[outcome],
+        value=value if outcome == "completed" else None,
         params=trial.params,
         distributions=trial.distributions,
-        user_attrs=trial.user_attrs,
+        user_attrs=trial.user_attrs | attributes,
         system_attrs=trial.system_attrs,
         intermediate_values={1: 2.0 + trial.number % 3},
     )

@@ -5,21 +5,25 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.samplers.standing import normal_scores
+from studies.spec import Metric
 
 
 def trial(value: float | None, dropped_at: int | None = None) -> FrozenTrial:
-    attributes: dict[str, Any] = {} if dropped_at is None else {"dropped_at": dropped_at}
+    attributes: dict[str, Any] = {"metrics": {"rmse": value, "r2": value}}
+    if dropped_at is not None:
+        attributes["dropped_at"] = dropped_at
     completed = value is not None and dropped_at is None
     return optuna.trial.create_trial(
         state=TrialState.COMPLETE if completed else TrialState.PRUNED,
-        value=value,
+        value=value if completed else None,
         user_attrs=attributes,
-        intermediate_values={} if value is None else {dropped_at or 20: value},
     )
 
 
-@pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_completed_come_before_dropped_and_those_before_diverged(sign: float) -> None:
+@pytest.mark.parametrize(("sign", "metric"), [(1.0, "rmse"), (-1.0, "r2")])
+def test_completed_come_before_dropped_and_those_before_diverged(
+    sign: float, metric: Metric
+) -> None:
     trials = [
         trial(sign * 0.3),
         trial(sign * 0.1),
@@ -28,22 +32,24 @@ def test_completed_come_before_dropped_and_those_before_diverged(sign: float) ->
         trial(sign * 0.2, dropped_at=7),
         trial(sign * 0.02, dropped_at=3),
     ]
-    scores = normal_scores(trials, sign)
+    scores = normal_scores(trials, metric)
     order = sorted(range(len(trials)), key=lambda place: scores[place])
     assert order == [1, 0, 4, 3, 5, 2]
     assert scores.mean() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_equals_score_alike_however_far_the_others_are() -> None:
-    scores = normal_scores([trial(None), trial(1.0), trial(1e9), trial(None)], 1.0)
+    scores = normal_scores([trial(None), trial(1.0), trial(1e9), trial(None)], "rmse")
     assert scores[0] == scores[3]
     assert (
         scores.tolist()
-        == normal_scores([trial(None), trial(1.0), trial(2.0), trial(None)], 1.0).tolist()
+        == normal_scores([trial(None), trial(1.0), trial(2.0), trial(None)], "rmse").tolist()
     )
 
 
 def test_an_audited_trial_stands_where_it_ended() -> None:
     audited, other = trial(0.1), trial(0.2)
     audited.user_attrs["dropped_at"] = 3
-    assert normal_scores([other, audited], 1.0).tolist() == pytest.approx([0.6745, -0.6745], 1e-3)
+    assert normal_scores([other, audited], "rmse").tolist() == pytest.approx(
+        [0.6745, -0.6745], 1e-3
+    )
