@@ -168,17 +168,17 @@ class _Course:
         curve, untrained = outcome.metrics.get(metric, []), outcome.untrained.get(metric)
         every = -(-len(curve) // CURVE_POINTS) or 1
         passes = sum(len(outcome.training_loss) for _, outcome in self.rungs)
-        verdict: Literal["completed", "dropped", "diverged", "stopped"] = "stopped"
+        ending: Literal["completed", "dropped", "diverged", "stopped"] = "stopped"
         if outcome.diverged_at is not None:
-            verdict = "diverged"
+            ending = "diverged"
         elif value is not None and epochs == spec.budget.epochs:
-            verdict = "completed"
+            ending = "completed"
         elif value is not None and self.dropped_at == epochs and not self.audited:
-            verdict = "dropped"
+            ending = "dropped"
         return TrialResult(
             number=self.trial.number,
-            outcome=verdict,
-            value=value if verdict == "completed" else None,
+            outcome=ending,
+            value=value if ending == "completed" else None,
             metrics={name: values[-1] for name, values in outcome.metrics.items()},
             curve={
                 epoch: value
@@ -190,13 +190,13 @@ class _Course:
             epochs=passes,
             samples=passes * rows,
             rungs={at: below.metrics[metric][-1] for at, below in self.rungs[:-1]},
-            dropped_at=self.dropped_at if verdict != "diverged" else None,
-            threshold=self.threshold if verdict != "diverged" else None,
+            dropped_at=self.dropped_at if ending != "diverged" else None,
+            threshold=self.threshold if ending != "diverged" else None,
             audited=self.audited,
             untrained=untrained,
             trouble=(
                 trouble(spec.metric, untrained, curve, outcome.diverged_at)
-                if spec.metric and untrained is not None and verdict != "stopped"
+                if spec.metric and untrained is not None and ending != "stopped"
                 else None
             ),
         )

@@ -62,10 +62,10 @@ def _adabelief(weights: Tensor, gradient: Tensor, state: State, c: SimpleNamespa
 
 def _adabound_coefficients(t: Tensor, h: Columns) -> Coefficients:
     final, narrowing = h["learning_rate"] * h["final_ratio"], h["gamma"] * t
-    slowness = ADAM.coefficients(t, h)["slowness"]
+    adam = ADAM.coefficients(t, h)
     return {
-        **ADAM.coefficients(t, h),
-        "epsilon": h["epsilon"] * slowness,
+        **adam,
+        "epsilon": h["epsilon"] * adam["slowness"],
         "lowest": final * (1 - 1 / (narrowing + 1)),
         "highest": final * (1 + 1 / narrowing),
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from studies.samplers.cube import Cube, Points
 from studies.samplers.features import Features
@@ -47,7 +47,8 @@ class Model:
             count: how many are wanted.
             rng: draws the candidates.
         """
-        ended = [trial for trial in trials if trial.state.is_finished()]
+        # A trial that was stopped says nothing of its configuration.
+        ended = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
         if not ended:
             return self._cube.params(rng.random((count, len(self._cube.axes))))
         scores = normal_scores(ended, self._metric)

@@ -21,7 +21,7 @@ def normal_scores(trials: Sequence[FrozenTrial], metric: Metric) -> NDArray[np.f
     Ties share their mean rank (van der Waerden 1952, with Hazen's plotting positions).
 
     Args:
-        trials: ended.
+        trials: completed, dropped or diverged.
         metric: the study's.
     """
     keys = [_key(trial, metric) for trial in trials]
