@@ -21,6 +21,7 @@ class Plan:
         problem: what is trained.
         training: the examples trained on, on their device.
         validation: likewise those that every epoch is judged on.
+        test: likewise those that come after the last epoch, if any.
         configurations: one a trial.
         seeds: one a trial.
         epochs: passes over the training examples.
@@ -31,6 +32,7 @@ class Plan:
     problem: Problem
     training: Examples
     validation: Examples
+    test: Examples | None
     configurations: Sequence[Configuration]
     seeds: Sequence[int]
     epochs: int
@@ -60,6 +62,7 @@ def plan(
     dtype: torch.dtype,
     device: torch.device | str,
     stack_trials: int | None,
+    test: Examples | None = None,
 ) -> Plan:
     """Check everything, and decide who trains with whom; the arguments are those of `train`.
 
@@ -78,10 +81,12 @@ def plan(
         whole_number("seeds", seed, least=0, below=2**32)
     if not dtype.is_floating_point:
         raise InvalidProblem("dtype", dtype, "a floating type")
-    for examples in (training, validation):
-        problem.check(examples)
+    for examples in (training, validation, test):
+        if examples is not None:
+            problem.check(examples)
     training = training.to(torch.device(device), dtype)
     validation = validation.to(torch.device(device), dtype)
+    test = None if test is None else test.to(torch.device(device), dtype)
 
     by_batch: dict[int, list[int]] = defaultdict(list)
     for trial, configuration in enumerate(configurations):
@@ -92,4 +97,6 @@ def plan(
         members.sort(key=lambda trial: configurations[trial].optimizer)
         size = stack_trials or stack_size(problem, training, batch, len(members), dtype)
         stacks += [members[first : first + size] for first in range(0, len(members), size)]
-    return Plan(problem, training, validation, configurations, each_seed, epochs, dtype, stacks)
+    return Plan(
+        problem, training, validation, test, configurations, each_seed, epochs, dtype, stacks
+    )

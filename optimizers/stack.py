@@ -5,7 +5,7 @@ by side. Trials are sorted by rule, so a rule updates one contiguous slice of ro
 of kernels, however many layers and trials there are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -39,6 +39,7 @@ class Outcome:
         untrained: the validation metrics before the first step.
         diverged_at: the first bad step, counted from 1; None if all went well.
         seconds: this trial's share of the time that its stack took.
+        tested: metrics on the test examples; empty without any, or if its last epoch did not end.
     """
 
     metrics: dict[str, list[float]] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Outcome:
     untrained: dict[str, float] = field(default_factory=dict)
     diverged_at: int | None = None
     seconds: float = 0.0
+    tested: dict[str, float] = field(default_factory=dict)
 
 
 class Stack:
@@ -104,7 +106,7 @@ class Stack:
         self._lay_out(flat[self._stream].contiguous())
         ordered = [configurations[trial] for trial in self._row]
         self._slices = list(slices(ordered, self._weights, self._layout))
-        untrained = self._evaluate()
+        untrained = self._evaluate(validation)
         self._ceiling = untrained["loss"] * BLOW_UP  # (K,)
         for row, trial in enumerate(self._row):
             self.outcomes[trial].untrained = {
@@ -116,10 +118,17 @@ class Stack:
         """How many trials are still in training."""
         return len(self._row)
 
-    def epoch(self) -> None:
-        """Train every remaining trial once over the data, judge it, let the diverged leave."""
-        losses, mean = self._train_epoch()
-        metrics = self._evaluate()
+    def epoch(self, keep_going: Callable[[], bool] = lambda: True) -> bool:
+        """Train every remaining trial once over the data, judge it, let the diverged leave.
+
+        Returns:
+            False if `keep_going`, asked before every step, said no: the epoch does not count then.
+        """
+        trained = self._train_epoch(keep_going)
+        if trained is None:
+            return False
+        losses, mean = trained
+        metrics = self._evaluate(self.validation)
         bad = ~torch.isfinite(losses) | (losses > self._ceiling[:, None])
         finite = torch.stack([torch.isfinite(values) for values in metrics.values()]).all(0)
         gone = ~finite | ~torch.isfinite(mean) | (mean > self._ceiling)
@@ -139,12 +148,21 @@ class Stack:
                 outcome.metrics.setdefault(name, []).append(values[row])
         if gone.any():
             self._keep([row for row, lost in enumerate(gone.tolist()) if not lost])
+        return True
 
-    def _train_epoch(self) -> tuple[Tensor, Tensor]:
+    def test(self, examples: Examples) -> None:
+        """Judge the remaining trials on examples that nothing in their training has seen."""
+        for name, values in self._evaluate(examples).items():
+            for trial, value in zip(self._row, values.tolist(), strict=True):
+                self.outcomes[trial].tested[name] = value
+
+    def _train_epoch(self, keep_going: Callable[[], bool]) -> tuple[Tensor, Tensor] | None:
         """One pass over the training examples: every step's losses, (K, steps), and their mean."""
         # Made once: small tensors kept from each step would cut the heap to pieces between them.
         losses = self._weights.new_empty(len(self._weights), self.steps_an_epoch)
         for place, batch in enumerate(self._batches()):
+            if not keep_going():
+                return None
             step = self._steps_done + place
             if step == self._steps_prepared:
                 self._prepare(step)
@@ -187,7 +205,7 @@ class Stack:
             )
             yield inputs, targets, tuple(noise)
 
-    def _evaluate(self) -> dict[str, Tensor]:
+    def _evaluate(self, examples: Examples) -> dict[str, Tensor]:
         weights = self._weights
         if any(part.averages for part in self._slices):
             weights = weights.clone()
@@ -196,7 +214,7 @@ class Stack:
         parts = -(-len(weights) // judged_together(len(weights), self._device))
         with torch.no_grad():
             metrics = [
-                self.problem.evaluate(self._layout.by_name(part), self.validation)
+                self.problem.evaluate(self._layout.by_name(part), examples)
                 for part in torch.tensor_split(weights, parts)
             ]
         return {

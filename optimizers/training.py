@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from optimizers.configuration import Configuration
-from optimizers.plan import plan
+from optimizers.plan import Plan, plan
 from optimizers.problem import Examples, Problem
 from optimizers.stack import Outcome, Stack
 
@@ -20,6 +20,7 @@ def train(
     *,
     epochs: int,
     seeds: Sequence[int] | int = 0,
+    test: Examples | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     stack_trials: int | None = None,
@@ -36,10 +37,11 @@ def train(
         configurations: one a trial.
         epochs: passes over the training examples; schedules span them all.
         seeds: one a trial, or one for all; each at least 0 and below 2**32.
+        test: examples that every trial is judged on once, after its last epoch.
         dtype: of weights and arithmetic.
         device: where to train.
         stack_trials: the most trials trained together; None finds the quickest, see `stack_size`.
-        keep_going: asked before every epoch of every stack; False ends the training there.
+        keep_going: asked before every step of every stack; False ends the training there.
 
     Returns:
         One outcome a configuration, in their order; a shorter curve where it was ended early.
@@ -60,20 +62,23 @@ def train(
             dtype,
             device,
             stack_trials,
+            test,
         )
         for members in planned.stacks:
-            ended = _run(planned.stack(members), epochs, keep_going)
+            ended = _run(planned.stack(members), planned, keep_going)
             outcomes.update(zip(members, ended, strict=True))
     return [outcomes[trial] for trial in range(len(configurations))]
 
 
-def _run(stack: Stack, epochs: int, keep_going: Callable[[], bool]) -> list[Outcome]:
+def _run(stack: Stack, planned: Plan, keep_going: Callable[[], bool]) -> list[Outcome]:
     """Train a stack to its end; each trial bears an equal share of the time."""
     began = time.perf_counter()
-    for _ in range(epochs):
-        if not stack.trials or not keep_going():
+    for _ in range(planned.epochs):
+        if not stack.trials or not stack.epoch(keep_going):
             break
-        stack.epoch()
+    else:
+        if planned.test is not None and stack.trials:
+            stack.test(planned.test)
     seconds = (time.perf_counter() - began) / len(stack.outcomes)
     for outcome in stack.outcomes:
         outcome.seconds = seconds

@@ -120,7 +120,10 @@ def described(space: Space, spec: StudySpec, trials: Sequence[FrozenTrial]) -> l
 
     Trials of a study are paired: the same seed, hence weights and batches, for all of them.
     """
-    return [WaveTrial(t.number, space.configuration(t.params), spec.seed) for t in trials]
+    return [
+        WaveTrial(t.number, space.configuration(t.params), spec.seed, t.user_attrs["default"])
+        for t in trials
+    ]
 
 
 def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:

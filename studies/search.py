@@ -78,7 +78,7 @@ class Search:
             had = len(self._of(contest))
             defaults = contest.defaults[had : had + share]
             for configuration in defaults:
-                self._start(self.space.params(configuration), wave)
+                self._start(self.space.params(configuration), wave, default=True)
             if missing := share - len(defaults):
                 for params in contest.sampler.propose(self._of(contest), missing, rng):
                     self._start(params, wave)
@@ -99,12 +99,12 @@ class Search:
         names = contest.space.optimizers
         return [trial for trial in self._trials if trial.params["optimizer"] in names]
 
-    def _start(self, params: dict[str, Any], wave: int) -> None:
+    def _start(self, params: dict[str, Any], wave: int, *, default: bool = False) -> None:
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING,
             params=params,
             distributions=self.space.distributions(params),
-            user_attrs={"wave": wave},
+            user_attrs={"wave": wave, "default": default},
         )
         trial.number = self.asked
         trial.datetime_start = datetime.now()  # local and without a zone: Optuna's convention

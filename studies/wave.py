@@ -23,11 +23,20 @@ CURVE_POINTS = 50  # a stored learning curve is thinned to about this many
 
 @dataclass(frozen=True)
 class WaveTrial:
-    """One trial of a wave: its number in the study, what to train, and from which seed."""
+    """One trial of a wave.
+
+    Attributes:
+        number: in the study.
+        configuration: what to train.
+        seed: to train from.
+        default: whether it is an optimizer's documented default: no rung drops it, so that every
+            optimizer has a complete trial at least.
+    """
 
     number: int
     configuration: Configuration
     seed: int
+    default: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,8 @@ class _Course:
         """Whether it takes part in a rung; at the top everyone does who was not dropped."""
         if top:
             return self.dropped_at is None or self.audited
+        if self.trial.default:
+            return False
         steps = epochs * -(-rows // self.trial.configuration.batch_size(rows))
         return self.dropped_at is None and steps >= FEWEST_STEPS
 

@@ -261,7 +261,8 @@ def test_the_survivors_of_a_stack_train_on_alone() -> None:
 
 def test_training_ends_when_nobody_wants_it_any_more() -> None:
     trials = sorted(mixed(64)[:4], key=lambda trial: trial.optimizer)  # as stacks are made
-    answers = iter([True, True, False, True, False])
+    # Three steps an epoch; an epoch that is left within is as if it had not begun.
+    answers = iter([*[True] * 6, False, *[True] * 4, False])
     outcomes = run("relu", trials, epochs=5, stack_trials=2, keep_going=lambda: next(answers))
     assert [len(outcome.metrics["loss"]) for outcome in outcomes] == [2, 2, 1, 1]
     assert all(outcome.diverged_at is None for outcome in outcomes)
@@ -275,3 +276,21 @@ def test_training_may_end_before_it_began() -> None:
     outcomes = run("relu", [sgd(0.1)] * 2, keep_going=lambda: False)
     assert [outcome.metrics for outcome in outcomes] == [{}, {}]
     assert outcomes[0].untrained["loss"] > 0
+
+
+def test_test_examples_are_judged_once_by_the_final_weights() -> None:
+    trials = [*mixed(64)[:6], sgd(1e300)]
+    outcomes = run("relu", trials, test=VALIDATION)
+    for outcome in outcomes[:-1]:
+        last = {name: values[-1] for name, values in outcome.metrics.items()}
+        assert outcome.tested == last  # the test examples are the validation examples here
+    assert outcomes[-1].tested == {}
+    for tested, untested in zip(outcomes, run("relu", trials), strict=True):
+        assert untested.tested == {}
+        assert tested.metrics == untested.metrics
+
+
+def test_a_training_that_was_ended_early_is_not_tested() -> None:
+    answers = iter([True] * 5 + [False])
+    (outcome,) = run("relu", [sgd(0.1)], test=VALIDATION, keep_going=lambda: next(answers))
+    assert (len(outcome.metrics["loss"]), outcome.tested) == (1, {})

@@ -115,7 +115,7 @@ def test_a_diverged_trial_says_when_and_leaves_the_others_alone() -> None:
 
 def test_a_wave_that_is_ended_early_keeps_what_it_has() -> None:
     spec, data = study("wine")
-    calls = iter([True, True, False])
+    calls = iter([*[True] * 2 * (-(-len(data.train.inputs) // 32)), False])
     trials = described(CONFIGURATIONS[:1])
     (each,) = run_wave(data, spec, trials, keep_going=lambda: next(calls))
     assert (each.outcome, each.value, list(each.curve)) == ("stopped", None, [1, 2])
@@ -203,6 +203,15 @@ def test_optimizers_that_are_compared_compete_with_themselves_at_rungs() -> None
         assert {found["completed"]} == survivors
 
 
+def test_no_rung_drops_the_default_of_an_optimizer() -> None:
+    spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
+    hopeless = Configuration("sgd", {"learning_rate": 1e-6}, batch=16)
+    for default, ending in ((True, ("completed", 18)), (False, ("dropped", 6))):
+        weak = WaveTrial(99, hopeless, 0, default)
+        (result,) = (r for r in run_wave(data, spec, [*many(9), weak]) if r.number == 99)
+        assert (result.outcome, result.epochs) == ending
+
+
 def test_slow_starters_are_not_judged_before_they_have_started() -> None:
     spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
     slow = described([Configuration("sgd", {"learning_rate": 1e-4}, batch="full")])[0]
@@ -213,9 +222,10 @@ def test_slow_starters_are_not_judged_before_they_have_started() -> None:
 
 def test_a_wave_stopped_below_the_top_drops_nobody() -> None:
     spec, data = study("wine", budget={"epochs": 18}, rungs={"audited": 0.0})
+    steps = -(-len(data.train.inputs) // 16)  # of an epoch; the only rung is at the sixth
     for left in (0, 1, 5, 9):
         asked = count()
-        results = run_wave(data, spec, many(9), lambda: next(asked) < left)  # noqa: B023
+        results = run_wave(data, spec, many(9), lambda: next(asked) < left * steps)  # noqa: B023
         outcomes = {each.outcome for each in results}
-        assert outcomes <= ({"stopped"} if left < 7 else {"stopped", "dropped"})
+        assert outcomes == ({"stopped"} if left < 7 else {"stopped", "dropped"})
         assert all(each.value is None for each in results if each.outcome == "stopped")
