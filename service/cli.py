@@ -68,12 +68,20 @@ def tune(
     optimizer: Annotated[
         list[str] | None, typer.Option(help="Search only this optimizer; may be repeated.")
     ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Which optimizer is better? Equal trials for each.")
+    ] = False,
+    seeds: Annotated[
+        int, typer.Option(help="Fresh seeds that the finalists train from; 0 for none.")
+    ] = 10,
     seed: Annotated[int, typer.Option(help="The same seed gives the same study.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Find the best optimizer, learning rate and schedule for a dataset."""
     spec: dict[str, Any] = {
         "budget": {"trials": trials, "epochs": epochs, "seconds": seconds},
+        "confirmation": {"seeds": seeds},
+        "question": "compare" if compare else "search",
         "seed": seed,
     }
     if metric:

@@ -70,9 +70,12 @@ def follow(console: Console, views: Iterator[Json]) -> Json:
             counts = view["counts"]
             done = _ended(counts)
             left = view["seconds_left"]
+            confirming = view["finalists"] and not view["confirmed"] and view["state"] == "running"
             progress.update(
                 task,
-                description=view["state"],
+                description=f"confirming {view['finalists']} finalists"
+                if confirming
+                else view["state"],
                 total=counts["total"],
                 completed=done,
                 best=number(view["metric"], view["best_value"]),
@@ -89,7 +92,7 @@ def show_answer(console: Console, job: Json, best: Json) -> None:
         for name, value in best["metrics"].items()
         if name != "loss"
     )
-    config = best["config"]
+    config, metric = best["config"], best["metric"]
     lines = [
         f"[bold green]{config['optimizer']['name']}[/]  {_settings(config['optimizer'])}",
         f"[bold green]{config['schedule']['name']}[/] schedule  {_settings(config['schedule'])}",
@@ -97,7 +100,18 @@ def show_answer(console: Console, job: Json, best: Json) -> None:
         "",
         f"{metrics}   [dim](validation, trial {best['trial']})[/]",
     ]
+    for finalist in best["finalists"]:
+        if finalist["number"] == best["trial"]:
+            low, high = (number(metric, end) for end in finalist["interval"])
+            lowest, highest = (number(metric, end) for end in finalist["next_run"])
+            lines += [
+                f"{metric} [bold]{number(metric, finalist['mean'])}[/]   [dim](test, mean of "
+                f"{finalist['seeds']} fresh seeds; 95 % interval {low} to {high})[/]",
+                f"[dim]a run of your own should land between {lowest} and {highest}[/]",
+            ]
     console.print(Panel("\n".join(lines), title="Best configuration", expand=False))
+    if best["sentence"]:
+        console.print(best["sentence"], highlight=False)
     console.print(_leaderboard(best))
     ended = _ended(counts)
     console.print(
@@ -146,22 +160,25 @@ def _leaderboard(best: Json) -> Table:
     others = [name for name in best["metrics"] if name not in {metric, "loss"}]
     table = Table(title="Best of every optimizer", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("optimizer", no_wrap=True)
-    for name in (metric, *others, "rate"):
+    tested = {each["number"]: number(metric, each["mean"]) for each in best["finalists"]}
+    for name in (metric, *others, *(["test"] if tested else []), "rate"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("schedule", no_wrap=True)
     for name in ("batch", "trials", "diverged"):
         table.add_column(name, justify="right", no_wrap=True)
-    for place, row in enumerate(best["optimizers"]):
+    for row in best["optimizers"]:
         leader, counts = row["best"], (str(row["trials"]), str(row["diverged"]))
-        style = "bold green" if place == 0 else None
+        style = "bold green" if row["optimizer"] == best["config"]["optimizer"]["name"] else None
         if leader is None:
-            table.add_row(row["optimizer"], *["-"] * (len(others) + 4), *counts, style="dim")
+            missing = ["-"] * (len(others) + 4 + bool(tested))
+            table.add_row(row["optimizer"], *missing, *counts, style="dim")
             continue
         config = leader["config"]
         table.add_row(
             row["optimizer"],
             number(metric, leader["value"]),
             *(number(name, leader["metrics"][name]) for name in others),
+            *([tested.get(leader["number"], "-")] if tested else []),
             f"{config['optimizer']['learning_rate']:.2g}",
             config["schedule"]["name"],
             str(config["batch"]),

@@ -14,7 +14,8 @@ import dask
 from distributed import Client, Event, Future, LocalCluster
 from distributed.security import Security
 
-from service.worker import Wave, find_warnings, train_wave
+from service.worker import Wave, confirm_wave, find_warnings, train_wave
+from studies.confirmation import Run
 from studies.spec import StudySpec
 from studies.wave import TrialResult
 
@@ -41,9 +42,6 @@ _CONFIG = {
     "distributed.scheduler.allowed-failures": 3,
 }
 
-
-Training = Future[list[TrialResult]]
-"""A wave under way."""
 
 T = TypeVar("T")
 
@@ -78,9 +76,13 @@ class Engine(AbstractContextManager["Engine"]):
             )
             self._client = Client(self._cluster)
 
-    def submit(self, wave: Wave) -> Training:
+    def submit(self, wave: Wave) -> "Future[list[TrialResult]]":
         """Start training a wave; its result is `list[TrialResult]`."""
         return self._client.submit(train_wave, wave, pure=False, retries=0)
+
+    def confirm(self, wave: Wave) -> "Future[list[Run]]":
+        """Start training finalists again; its result is `list[Run]`."""
+        return self._client.submit(confirm_wave, wave, pure=False, retries=0)
 
     def look(self, dataset: Path, spec: StudySpec) -> "Future[list[str]]":
         """Start preparing a dataset; its result is what the user should know about it."""

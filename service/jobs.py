@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from service import owned, trials
 from service.errors import Conflict
 from service.tables import jobs, now
+from studies.confirmation import Confirmation
 from studies.resolve import Resolved
 from studies.spec import MAXIMIZED, StudySpec
 
@@ -227,6 +228,24 @@ def record_told(
             .where(jobs.c.id == claimed.id, stored.is_(None) | better)
             .values(best_value=value, best_trial=best.number)
         )
+
+
+def record_confirming(connection: Connection, claimed: Claim, finalists: Sequence[int]) -> None:
+    """Store that so many trials are being trained again.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, finalists=len(finalists))
+
+
+def record_confirmed(connection: Connection, claimed: Claim, confirmation: Confirmation) -> None:
+    """Store what came of the finalists.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, confirmation=confirmation.model_dump(mode="json"))
 
 
 def record_warnings(connection: Connection, claimed: Claim, found: Sequence[str]) -> None:

@@ -8,16 +8,20 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
 
+from distributed import Future
 from sqlalchemy import select
 
 from service import jobs, trials
 from service.database import Database
-from service.engine import Abandoned, Engine, Training
+from service.engine import Abandoned, Engine
 from service.jobs import Claim, Superseded
 from service.store import Store
 from service.tables import datasets
 from service.worker import Wave
+from studies.confirmation import Run, choose, confirm
 from studies.run import Asked, run_study
 from studies.spec import StudySpec
 from studies.wave import TrialResult, WaveTrial
@@ -25,17 +29,23 @@ from studies.wave import TrialResult, WaveTrial
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0  # how often an idle runner looks for jobs even if nobody woke it
+UNCONFIRMED = (
+    "There was no time left to train the finalists from two fresh seeds: the best is the best of the "
+    "search alone. Give more seconds for a verdict."
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Pending:
-    """A submitted wave that gives up when its job is no longer ours."""
+class _Pending(Generic[T]):
+    """Submitted work that gives up when its job is no longer ours."""
 
     runner: "Runner"
     claim: Claim
-    future: Training
+    future: "Future[T]"
 
-    def result(self) -> list[TrialResult]:
+    def result(self) -> T:
         return self.runner.engine.wait(self.future, lambda: self.runner.holds(self.claim))
 
 
@@ -118,23 +128,30 @@ class Runner:
             self._fail(claim, time.monotonic() - began, error)
 
     def _drive(self, claim: Claim, began: float) -> None:
-        """Run the study, storing every wave before it starts and when it has ended."""
+        """Search, then confirm what was found; each step is stored before the next."""
         with self._database.read() as connection:
-            known = trials.read(connection, claim.study_id)
             digest = connection.execute(
                 select(datasets.c.digest).where(datasets.c.id == claim.dataset_id)
             ).scalar_one()
         dataset = self._store.path(digest)
-
-        def submit(
-            spec: StudySpec, members: list[WaveTrial], number: int, seconds_left: float | None
-        ) -> _Pending:
-            wave = Wave(dataset, spec, members, number, seconds_left, _stop_name(claim))
-            return _Pending(self, claim, self.engine.submit(wave))
-
         found = self.engine.wait(self.engine.look(dataset, claim.spec), lambda: self.holds(claim))
         with self._database.write() as connection:
             jobs.record_warnings(connection, claim, found)
+        self._search(claim, dataset, began)
+        if claim.spec.confirmation.seeds:
+            self._confirm(claim, dataset, began)
+
+    def _search(self, claim: Claim, dataset: Path, began: float) -> None:
+        """Run the study, storing every wave before it starts and when it has ended."""
+
+        def submit(
+            spec: StudySpec, members: list[WaveTrial], number: int, seconds_left: float | None
+        ) -> _Pending[list[TrialResult]]:
+            wave = Wave(dataset, spec, members, number, seconds_left, _stop_name(claim))
+            return _Pending(self, claim, self.engine.submit(wave))
+
+        with self._database.read() as connection:
+            known = trials.read(connection, claim.study_id)
         for event in run_study(
             claim.spec,
             submit,
@@ -150,6 +167,32 @@ class Runner:
                     jobs.record_told(connection, claim, event.trials, seconds)
             if self._stopping.is_set():  # short waves end before a wait for them asks
                 raise Abandoned
+
+    def _confirm(self, claim: Claim, dataset: Path, began: float) -> None:
+        """Train the finalists again, as the stored trials name them."""
+
+        def submit(
+            spec: StudySpec, runs: list[WaveTrial], seconds_left: float | None
+        ) -> _Pending[list[Run]]:
+            wave = Wave(dataset, spec, runs, 0, seconds_left, _stop_name(claim))
+            return _Pending(self, claim, self.engine.confirm(wave))
+
+        with self._database.read() as connection:
+            stored = trials.read(connection, claim.study_id)
+        numbers = choose(claim.spec, stored)
+        if not numbers:
+            return
+        with self._database.write() as connection:
+            jobs.record_confirming(connection, claim, numbers)
+        limit = claim.spec.budget.seconds
+        left = None if limit is None else limit - (time.monotonic() - began)
+        finalists = [stored[number] for number in numbers]
+        confirmation = confirm(claim.spec, finalists, submit, left, self.engine.slots)
+        with self._database.write() as connection:
+            if confirmation is None:
+                jobs.record_warnings(connection, claim, [UNCONFIRMED])
+            else:
+                jobs.record_confirmed(connection, claim, confirmation)
 
     def _fail(self, claim: Claim, seconds: float, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"[:500]

@@ -11,6 +11,7 @@ from service.jobs import JobState
 from studies.data.schema import Column
 from studies.report import OptimizerSummary, TrialView
 from studies.spec import MAXIMIZED, Metric, StudySpec
+from studies.verdict import Finalist
 
 Item = TypeVar("Item")
 
@@ -78,6 +79,10 @@ class JobView(BaseModel):
     best_trial: int | None
     counts: Counts
     waves: int
+    finalists: int = Field(
+        description="Trials that are trained again from fresh seeds, or have been."
+    )
+    confirmed: bool = Field(description="Whether that is done: the report has a verdict then.")
     seconds: float = Field(description="Spent so far, waiting in the queue left out.")
     seconds_left: float | None = Field(description="An estimate, once a wave has ended.")
     error: str | None
@@ -92,16 +97,20 @@ class JobView(BaseModel):
 
 
 class Best(BaseModel):
-    """The best configuration, and the best of every optimizer."""
+    """The configuration to use, and the best of every optimizer."""
 
     job: str
-    value: float
+    value: float = Field(description="What the trial scored on the validation rows.")
     metric: Metric
     direction: Literal["minimize", "maximize"]
-    trial: int = Field(description="The number of the trial that reached it.")
+    trial: int = Field(description="The number of the trial that had this configuration.")
     config: dict[str, Any]
     metrics: dict[str, float]
     optimizers: list[OptimizerSummary]
+    sentence: str | None = Field(description="The verdict in words; null before a confirmation.")
+    finalists: list[Finalist] = Field(
+        description="Trained again from fresh seeds and scored on the test rows, best mean first."
+    )
 
 
 class HyperparameterView(BaseModel):
@@ -167,6 +176,8 @@ def job_view(row: Row[Any]) -> JobView:
         best_trial=row.best_trial,
         counts=counts,
         waves=row.waves_done,
+        finalists=row.finalists,
+        confirmed=row.confirmation is not None,
         seconds=row.seconds,
         seconds_left=left,
         error=row.error,

@@ -12,6 +12,7 @@ from pathlib import Path
 from distributed import Event
 
 from service.ingest import read_parquet
+from studies.confirmation import Run, run_confirmation
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.spec import StudySpec
@@ -28,7 +29,7 @@ class Wave:
         dataset: the canonical Parquet file.
         spec: the resolved spec.
         trials: what to train.
-        number: of the wave within its study.
+        number: of the wave within its study; of no matter in a confirmation.
         seconds_left: of the job's budget; None if it has no limit.
         stop: name of the event that ends the wave early.
     """
@@ -45,6 +46,12 @@ def train_wave(wave: Wave) -> list[TrialResult]:
     """Train a wave on this worker."""
     data = _data(wave.dataset, wave.spec)
     return run_wave(data, wave.spec, wave.trials, _keep_going(wave), wave.number)
+
+
+def confirm_wave(wave: Wave) -> list[Run]:
+    """Train finalists again on this worker."""
+    data = _data(wave.dataset, wave.spec)
+    return run_confirmation(data, wave.spec, wave.trials, _keep_going(wave))
 
 
 def find_warnings(dataset: Path, spec: StudySpec) -> list[str]:

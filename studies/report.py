@@ -11,10 +11,12 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
 
+from studies.confirmation import Confirmation, conclude, recommend
 from studies.divergence import Trouble
 from studies.sensitivity import Sensitivity, sensitivities
 from studies.space import Space
 from studies.spec import MAXIMIZED, Metric, StudySpec
+from studies.verdict import Verdict
 
 Outcome = Literal["running", "completed", "dropped", "diverged", "stopped"]
 
@@ -80,13 +82,17 @@ class Report(BaseModel):
 
     Attributes:
         audit: of the rungs' decisions; None where none was audited.
-        best: the best completed trial.
+        best: the configuration to use: before a confirmation that of the best completed trial, after
+            it that of the finalist which stands for an optimizer that nobody beats and scored best
+            over fresh seeds.
         optimizers: one row an optimizer, best first.
         progress: (trial number, best value so far) wherever the best changed.
         curves: validation metric by epoch of every optimizer's best trial.
         importance: share of the score's variation that each choice explains (PED-ANOVA over
             the completed trials); empty while there are too few.
         sensitivity: what every optimizer's trials say about its learning rate.
+        verdict: what the confirmation allows to say; None without one.
+        confirmation: the runs that it rests on.
     """
 
     metric: Metric
@@ -99,6 +105,8 @@ class Report(BaseModel):
     curves: dict[str, dict[int, float]]
     importance: dict[str, float]
     sensitivity: dict[str, Sensitivity]
+    verdict: Verdict | None
+    confirmation: Confirmation | None
 
 
 def view(trial: FrozenTrial, space: Space) -> TrialView:
@@ -129,8 +137,10 @@ def leaders(spec: StudySpec, trials: Iterable[FrozenTrial]) -> dict[str, int]:
     return found
 
 
-def summarise(spec: StudySpec, trials: Sequence[FrozenTrial]) -> Report:
-    """The report of a study from all its trials, in order of number.
+def summarise(
+    spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confirmation | None = None
+) -> Report:
+    """The report of a study from all its trials, in order of number, and their confirmation.
 
     Only the `leaders` need their intermediate values.
     """
@@ -166,17 +176,24 @@ def summarise(spec: StudySpec, trials: Sequence[FrozenTrial]) -> Report:
             lowest = _score(spec, trial)
             progress.append((trial.number, _value(trial)))
     led = set(best.values())
+    verdict = None
+    chosen = next(iter(best.values()), None)
+    if confirmation is not None:
+        verdict = conclude(spec, trials, confirmation)
+        chosen = recommend(spec, confirmation, verdict)
     return Report(
         metric=spec.metric,
         direction="maximize" if spec.metric in MAXIMIZED else "minimize",
         trials=dict(Counter(_outcome(trial) for trial in trials)),
         audit=_audit(spec, completed),
-        best=summaries[0].best if summaries else None,
+        best=None if chosen is None else view(trials[chosen], space),
         optimizers=summaries,
         progress=progress,
         curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
         importance=importance(spec, completed),
         sensitivity=sensitivities(spec, trials),
+        verdict=verdict,
+        confirmation=confirmation,
     )
 
 

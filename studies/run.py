@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.budget import seconds_to_search
 from studies.search import Search
 from studies.space import Space
 from studies.spec import StudySpec
-from studies.wave import TrialResult, WaveTrial
+from studies.wave import Pending, TrialResult, WaveTrial
 
 STATES = {
     "completed": TrialState.COMPLETE,
@@ -25,14 +26,7 @@ STATES = {
 """How Optuna sees what came of a trial."""
 
 
-class Pending(Protocol):
-    """A wave under way, as a `concurrent.futures.Future` is."""
-
-    def result(self) -> list[TrialResult]:
-        """Wait for the wave and return what came of it."""
-
-
-Submit = Callable[[StudySpec, list[WaveTrial], int, float | None], Pending]
+Submit = Callable[[StudySpec, list[WaveTrial], int, float | None], Pending[list[TrialResult]]]
 """``submit(spec, trials, wave, seconds_left)`` starts a wave, counted from 0, somewhere."""
 
 
@@ -67,7 +61,7 @@ def run_study(
     seconds_spent: float = 0.0,
     in_flight: int = 1,
 ) -> Iterator[Asked | Told]:
-    """Ask, train and tell until the budget is spent.
+    """Ask, train and tell until the budget is spent; `studies.confirmation` comes after that.
 
     Waves are told in the order in which they were asked, however many are in flight, so timing
     cannot change a study. To stop, stop iterating.
@@ -84,10 +78,10 @@ def run_study(
     """
     search = Search(spec, known)
     began = time.monotonic() - seconds_spent
-    waves: deque[tuple[list[FrozenTrial], Pending]] = deque()
+    waves: deque[tuple[list[FrozenTrial], Pending[list[TrialResult]]]] = deque()
 
     def seconds_left() -> float | None:
-        limit = spec.budget.seconds
+        limit = seconds_to_search(spec)
         return None if limit is None else limit - (time.monotonic() - began)
 
     def start(trials: list[FrozenTrial]) -> None:

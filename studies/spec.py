@@ -4,6 +4,7 @@ Every field is optional. What is left out is inferred from the data by
 `studies.resolve.resolve`, which returns the same type with nothing left open.
 """
 
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +19,14 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
     "regression": ("rmse", "mae", "r2"),
 }
 MAXIMIZED: frozenset[Metric] = frozenset({"accuracy", "r2"})
+BOUNDS: dict[str, tuple[float, float]] = {
+    "log_loss": (0.0, inf),
+    "accuracy": (0.0, 1.0),
+    "rmse": (0.0, inf),
+    "mae": (0.0, inf),
+    "r2": (-inf, 1.0),
+}
+"""The least and the greatest value of each metric."""
 
 
 class _Strict(BaseModel):
@@ -87,7 +96,9 @@ class BudgetSpec(_Strict):
 
     trials: int = Field(default=100, ge=1, le=100_000)
     epochs: int = Field(default=20, ge=1, le=10_000, description="Of one trial, to its end.")
-    seconds: float | None = Field(default=None, gt=0.0)
+    seconds: float | None = Field(
+        default=None, gt=0.0, description="Of which the confirmation has a third."
+    )
     total_epochs: int | None = Field(
         default=None, ge=1, description="Passes over the training rows, all trials together."
     )
@@ -102,6 +113,14 @@ class BudgetSpec(_Strict):
     )
 
 
+class ConfirmationSpec(_Strict):
+    """How the finalists are trained again once the budget is spent."""
+
+    seeds: Literal[0] | Annotated[int, Field(ge=2, le=1000)] = Field(
+        default=10, description="Fresh seeds for each finalist; 0 leaves the confirmation out."
+    )
+
+
 class StudySpec(_Strict):
     """One study: what to learn, with which model, over which space, at what cost."""
 
@@ -112,6 +131,7 @@ class StudySpec(_Strict):
     space: SpaceSpec = SpaceSpec()
     budget: BudgetSpec = BudgetSpec()
     rungs: RungsSpec = RungsSpec()
+    confirmation: ConfirmationSpec = ConfirmationSpec()
     question: Literal["search", "compare"] = Field(
         default="search",
         description='"search": the best configuration of all; "compare": which optimizer is better, '

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import torch
 
@@ -19,6 +19,16 @@ from studies.rungs import FEWEST_STEPS, decide, ladder
 from studies.spec import MAXIMIZED, StudySpec
 
 CURVE_POINTS = 50  # a stored learning curve is thinned to about this many
+
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Pending(Protocol[Result_co]):
+    """Work under way, as a `concurrent.futures.Future` is."""
+
+    def result(self) -> Result_co:
+        """Wait for it and return what came of it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ def run_wave(
         wave: its number in the study.
     """
     problem = build_problem(data, spec)
-    training, validation = _tensors(data.train), _tensors(data.validation)
+    training, validation = tensors(data.train), tensors(data.validation)
     sign = -1.0 if spec.metric in MAXIMIZED else 1.0
     courses = [_Course(trial) for trial in trials]
     for epochs in ladder(spec, wave):
@@ -221,5 +231,6 @@ def _rivals(spec: StudySpec, going: list[_Course]) -> list[list[_Course]]:
     return [[c for c in going if c.trial.configuration.optimizer == name] for name in names]
 
 
-def _tensors(rows: Rows) -> Examples:
+def tensors(rows: Rows) -> Examples:
+    """Prepared rows as training takes them."""
     return Examples(torch.from_numpy(rows.inputs), torch.from_numpy(rows.targets))

@@ -12,9 +12,10 @@ from service.jobs import JobState
 from service.login import CurrentPrincipal
 from service.schemas import Best, Cursor, JobSpec, JobView, Page, TrialPage, job_view
 from service.services import CurrentServices
+from studies.confirmation import Confirmation
 from studies.report import Report, leaders, summarise, view
 from studies.resolve import resolve
-from studies.script import best_script
+from studies.script import Expected, best_script
 from studies.space import Space
 from studies.spec import StudySpec
 
@@ -147,8 +148,17 @@ def best(
             value=job_id,
             allowed="a job with a completed trial",
         )
+    finalists = answer.verdict.finalists if answer.verdict else []
     if form == "python":
-        return _script(services, principal, job_id, answer.best.config)
+        expected = next(
+            (
+                Expected(answer.metric, each.mean, *each.next_run, each.seeds)
+                for each in finalists
+                if each.number == answer.best.number
+            ),
+            None,
+        )
+        return _script(services, principal, job_id, answer.best.config, expected)
     return Best(
         job=job_id,
         value=answer.best.value,
@@ -158,11 +168,17 @@ def best(
         config=answer.best.config,
         metrics=answer.best.metrics,
         optimizers=answer.optimizers,
+        sentence=answer.verdict.sentence if answer.verdict else None,
+        finalists=finalists,
     )
 
 
 def _script(
-    services: CurrentServices, principal: CurrentPrincipal, job_id: str, config: dict[str, Any]
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    job_id: str,
+    config: dict[str, Any],
+    expected: Expected | None,
 ) -> Response:
     """The configuration as a file to save and run."""
     with services.database.read() as connection:
@@ -175,6 +191,7 @@ def _script(
         Configuration.from_dict(config),
         seed=spec.seed,
         digest=dataset.digest,
+        expected=expected,
     )
     return Response(
         source,
@@ -185,7 +202,7 @@ def _script(
 
 @router.get("/{job_id}/report")
 def report(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> Report:
-    """What the trials so far say: best, leaderboard, curves, importance."""
+    """What the trials so far say: best, leaderboard, curves, importance, and the verdict."""
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
         spec = StudySpec.model_validate(row.spec)
@@ -193,4 +210,5 @@ def report(services: CurrentServices, principal: CurrentPrincipal, job_id: str) 
         numbers = list(leaders(spec, every).values())
         led = trials.read(connection, row.study_id, intermediate=True, numbers=numbers)
     with_curve = {trial.number: trial for trial in led}
-    return summarise(spec, [with_curve.get(trial.number, trial) for trial in every])
+    confirmation = row.confirmation and Confirmation.model_validate(row.confirmation)
+    return summarise(spec, [with_curve.get(trial.number, trial) for trial in every], confirmation)

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from studies.verdict.evidence import Arm, Floats
+from studies.verdict.models import About
 
 DRAWN = 0.75  # of the fewer trials; with all, 8 % false winners under TPE (3 finalists each)
 NEGLIGIBLE = 1e-6  # probability below which a pick is left out
@@ -41,10 +42,12 @@ class Difference:
     seeds: int
 
     @classmethod
-    def between(cls, first: Arm, second: Arm) -> "Difference":
-        """Of these two."""
+    def between(cls, first: Arm, second: Arm, about: About = "optimizers") -> "Difference":
+        """Of these two; of configurations, tuning has picked the best, and no other."""
         m = drawn(first, second)
-        ours, theirs = picks(len(first.numbers), m), picks(len(second.numbers), m)
+        ours = theirs = np.ones(1)
+        if about == "optimizers":
+            ours, theirs = picks(len(first.numbers), m), picks(len(second.numbers), m)
         paired = first.test[: len(ours), None] - second.test[None, : len(theirs)]
         seeds = paired.shape[-1]
         return cls(

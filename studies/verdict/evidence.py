@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.errors import EvidenceError
-from studies.verdict.models import Direction
+from studies.verdict.models import About, Direction
 
 FINALISTS = 4  # of each optimizer: fewer understate the luck of tuning, more add nothing
 
@@ -63,11 +63,17 @@ class Evidence:
         sign: 1 where the metric is minimized, -1 where it is maximized.
         arms: of the optimizers with a completed trial, by name.
         worst: the loss that a diverged run counts as.
+        about: what is compared.
     """
 
     sign: int
     arms: tuple[Arm, ...]
     worst: float
+    about: About
+
+    def called(self, optimizer: str) -> str:
+        """What sentences call what stands for an optimizer."""
+        return optimizer if self.about == "optimizers" else f"{optimizer}'s best"
 
 
 def finalists(
@@ -101,6 +107,7 @@ def gather(
     trials: Sequence[Trial],
     confirmed: Mapping[int, Sequence[float | None]],
     chance: float | None,
+    about: About = "optimizers",
 ) -> Evidence:
     """Check and rank everything.
 
@@ -120,7 +127,7 @@ def gather(
         _arm(name, [t for t in ranked if t.optimizer == name], confirmed, sign, worst)
         for name in sorted({trial.optimizer for trial in trials if trial.value is not None})
     )
-    return Evidence(sign=sign, arms=tuple(arms), worst=worst)
+    return Evidence(sign=sign, arms=tuple(arms), worst=worst, about=about)
 
 
 def _arm(

@@ -10,10 +10,11 @@ from scipy import stats
 from studies.errors import EvidenceError
 from studies.verdict.curves import curves
 from studies.verdict.evidence import Arm, Evidence, Floats, Trial, gather
-from studies.verdict.models import Direction, Finalist, Interval, Pair, Verdict
+from studies.verdict.models import About, Direction, Finalist, Interval, Pair, Verdict
 from studies.verdict.pairs import compare
 
 UNSEEN = "on rows that no trial has seen"
+NEXT_RUN = 0.99  # of a single run: who trains a model once wants to rely on it
 
 
 def judge(
@@ -25,12 +26,14 @@ def judge(
     margin: float | None = None,
     bounds: Interval = (-math.inf, math.inf),
     confidence: float = 0.95,
+    about: About = "optimizers",
 ) -> Verdict:
     """Say which optimizer is better, as far as the evidence goes.
 
     The claim is about optimizers, each tuned with the same number of trials: the luck of tuning is
-    in every interval of a pair, see `studies.verdict.difference`. A run that diverged counts as the
-    worst score: of all runs, or `chance` if that is worse. The same evidence gives the same verdict.
+    in every interval of a pair, see `studies.verdict.difference`; or only about the configurations
+    that were found. A run that diverged counts as the worst score: of all runs, or `chance` if that
+    is worse. The same evidence gives the same verdict.
 
     Args:
         direction: of the metric.
@@ -43,6 +46,7 @@ def judge(
         bounds: least and greatest score that the metric can have; no interval of a finalist
             passes them.
         confidence: of every interval; one minus the error rate of all pairs together.
+        about: what to compare.
 
     Raises:
         EvidenceError: a number twice, a score that is not finite, seeds that differ in number or
@@ -50,7 +54,7 @@ def judge(
             outside its range.
     """
     _check_options(chance, margin, confidence)
-    evidence = gather(direction, trials, confirmed, chance)
+    evidence = gather(direction, trials, confirmed, chance, about)
     pairs = compare(evidence, margin, alpha=1 - confidence)
     leading = _leading(evidence.arms, pairs)
     silent = sorted({t.optimizer for t in trials} - {arm.optimizer for arm in evidence.arms})
@@ -59,7 +63,8 @@ def judge(
     return Verdict(
         winner=leading[0] if beaten and len(beaten) == len(evidence.arms) - 1 else None,
         leading=leading,
-        sentence=_conclusion(leading, pairs, silent),
+        about=about,
+        sentence=_conclusion(leading, pairs, silent, evidence),
         finalists=sorted(rows, key=lambda row: (evidence.sign * row.mean, row.number)),
         pairs=pairs,
         curves=curves(evidence, confidence),
@@ -96,7 +101,7 @@ def _finalists(arm: Arm, evidence: Evidence, bounds: Interval, confidence: float
                 validation=sign * float(arm.validation[rank]),
                 mean=sign * float(losses.mean()),
                 interval=shown(_interval_of_mean(losses, confidence)),
-                next_run=shown(_next_run(losses, lost, evidence.worst, confidence)),
+                next_run=shown(_next_run(losses, lost, evidence.worst)),
                 seeds=len(losses),
                 diverged=int(lost.sum()),
             )
@@ -109,13 +114,13 @@ def _interval_of_mean(losses: Floats, confidence: float) -> Interval:
     return float(losses.mean() - half), float(losses.mean() + half)
 
 
-def _next_run(losses: Floats, lost: NDArray[np.bool_], worst: float, confidence: float) -> Interval:
+def _next_run(losses: Floats, lost: NDArray[np.bool_], worst: float) -> Interval:
     """Student's prediction interval from the runs that ended well; up to the worst if any did not."""
     well = losses[~lost]
     if len(well) < 2:
         return float(losses.min()), worst
     spread = well.std(ddof=1) * np.sqrt(1 + 1 / len(well))
-    half = stats.t.ppf((1 + confidence) / 2, len(well) - 1) * spread
+    half = stats.t.ppf((1 + NEXT_RUN) / 2, len(well) - 1) * spread
     high = worst if lost.any() else float(well.mean() + half)
     return float(well.mean() - half), high
 
@@ -145,23 +150,29 @@ def _against(name: str, outcome: str, pairs: Sequence[Pair]) -> list[str]:
     )
 
 
-def _conclusion(leading: Sequence[str], pairs: Sequence[Pair], silent: Sequence[str]) -> str:
+def _conclusion(
+    leading: Sequence[str], pairs: Sequence[Pair], silent: Sequence[str], evidence: Evidence
+) -> str:
     """One sentence, and another on optimizers without a completed trial."""
+
+    def named(optimizers: Sequence[str]) -> str:
+        return _listed([evidence.called(name) for name in optimizers])
+
     tail = f" No trial of {_listed(silent)} completed." if silent else ""
     if not leading:
         return tail.strip() or "There are no trials."
     leader = leading[0]
     beaten, tied, open_ = (_against(leader, outcome, pairs) for outcome in ("beats", "tie", "open"))
     if not pairs:
-        return f"{leader} was compared with no other optimizer.{tail}"
+        return f"{named([leader])} was compared with no other.{tail}"
     if not beaten:
-        near = _listed(sorted([leader, *tied, *open_]))
+        near = named(sorted([leader, *tied, *open_]))
         return f"{near} {'cannot be told apart' if open_ else 'tie'} {UNSEEN}.{tail}"
-    said = f"{leader} beats {_listed(beaten)} {UNSEEN}"
+    said = f"{named([leader])} beats {named(beaten)} {UNSEEN}"
     if tied:
-        said += f"; {_listed(tied)} {'ties' if len(tied) == 1 else 'tie'} with it"
+        said += f"; {named(tied)} {'ties' if len(tied) == 1 else 'tie'} with it"
     if open_:
-        said += f"; {_listed(open_)} cannot be told from it"
+        said += f"; {named(open_)} cannot be told from it"
     return f"{said}.{tail}"
 
 

@@ -5,6 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Direction = Literal["minimize", "maximize"]
+About = Literal["optimizers", "configurations"]
+"""What a verdict compares: each optimizer as tuning would pick it, whose luck is then in every
+interval; or the best configuration of each, as it was found."""
+
 Interval = tuple[float, float]
 """The lower number first, in units of the metric."""
 
@@ -21,8 +25,8 @@ class Finalist(_Finite):
         validation: what it scored then.
         mean: over all seeds; a diverged one counts as the worst score.
         interval: for the mean (Student's t).
-        next_run: where one further run with a new seed will land. If a seed diverged, it reaches
-            to the worst score.
+        next_run: where one further run with a new seed will land, 99 times in 100. If a seed
+            diverged, it reaches to the worst score.
         seeds: how many it was trained with.
         diverged: how many of these diverged.
     """
@@ -38,11 +42,11 @@ class Finalist(_Finite):
 
 
 class Pair(_Finite):
-    """Two optimizers, each as tuning with the same number of trials would have picked it.
+    """Two optimizers, or the best configuration of each: see `About`.
 
     Attributes:
-        difference: score of `first` minus score of `second`, the median over the luck of tuning
-            and of seeds.
+        difference: score of `first` minus score of `second`, the median over seeds and, between
+            optimizers, the luck of tuning.
         interval: for it, adjusted for the number of pairs (Holm).
         p_value: that there is no difference, adjusted likewise.
         margin: smaller differences are of no practical matter.
@@ -89,15 +93,17 @@ class Verdict(_Finite):
     Attributes:
         winner: the optimizer that beats every other; None if there is none.
         leading: the optimizers that no other beats, best test score first.
+        about: what was compared.
         sentence: the answer in words.
         finalists: best mean first.
         pairs: smallest p-value first.
         curves: one an optimizer with trials.
-        confidence: of every interval.
+        confidence: of every interval but `next_run`.
     """
 
     winner: str | None
     leading: list[str]
+    about: About
     sentence: str
     finalists: list[Finalist]
     pairs: list[Pair]

@@ -12,14 +12,15 @@ MORE_SEEDS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)  # "about": no fi
 def compare(evidence: Evidence, margin: float | None, alpha: float) -> list[Pair]:
     """All pairs, smallest p-value first; together they err with probability ``alpha``."""
     couples = list(combinations(evidence.arms, 2))
-    differences = [Difference.between(*couple) for couple in couples]
+    differences = [Difference.between(*couple, evidence.about) for couple in couples]
+    tuned = evidence.about == "optimizers"
     p_values = [
-        max(difference.p_value(), precedence(*couple) if uneven(*couple) else 0.0)
+        max(difference.p_value(), precedence(*couple) if tuned and uneven(*couple) else 0.0)
         for couple, difference in zip(couples, differences, strict=True)
     ]
     adjusted, levels = holm(p_values, alpha)
     pairs = [
-        _pair(*couple, difference, p_value, level, margin, alpha, evidence.sign)
+        _pair(*couple, difference, p_value, level, margin, alpha, evidence)
         for couple, difference, p_value, level in zip(
             couples, differences, adjusted, levels, strict=True
         )
@@ -35,25 +36,28 @@ def _pair(
     level: float,
     margin: float | None,
     alpha: float,
-    sign: int,
+    evidence: Evidence,
 ) -> Pair:
     if margin is None:
         margin = min(_seed_deviation(first), _seed_deviation(second))
-    names = first.optimizer, second.optimizer
+    sign, names = evidence.sign, (first.optimizer, second.optimizer)
+    called = [evidence.called(name) for name in names]
+    tuned = evidence.about == "optimizers"
     low, high = difference.quantile(level / 2), difference.quantile(1 - level / 2)
     winner, more_seeds, more_trials = None, None, {}
     if -margin <= low and high <= margin:
         outcome = "tie"
-        sentence = f"{names[0]} and {names[1]} tie: they differ by less than {margin:.3g}"
+        sentence = f"{called[0]} and {called[1]} tie: they differ by less than {margin:.3g}"
     elif p_value <= alpha:
         outcome = "beats"
         winner, loser = names if difference.quantile(0.5) < 0 else names[::-1]
-        sentence = f"{winner} beats {loser}"
+        sentence = f"{evidence.called(winner)} beats {evidence.called(loser)}"
     else:
         outcome = "open"
-        more_seeds = _more_seeds(difference, level, margin) if not uneven(first, second) else None
-        more_trials = {} if more_seeds else _more_trials(first, second)
-        sentence = f"not enough evidence on {names[0]} and {names[1]}: " + _wanted(
+        if not (tuned and uneven(first, second)):
+            more_seeds = _more_seeds(difference, level, margin)
+        more_trials = _more_trials(first, second) if tuned and not more_seeds else {}
+        sentence = f"not enough evidence on {called[0]} and {called[1]}: " + _wanted(
             more_seeds, more_trials
         )
     return Pair(
@@ -101,5 +105,7 @@ def _more_trials(first: Arm, second: Arm) -> dict[str, int]:
 def _wanted(more_seeds: int | None, more_trials: dict[str, int]) -> str:
     if more_seeds:
         return f"about {more_seeds} more seeds would tell"
+    if not more_trials:
+        return f"more than {MORE_SEEDS[-1]} more seeds would be needed"
     trials = " and ".join(f"{count} of {name}" for name, count in more_trials.items())
     return f"more seeds would not tell, more trials might, about {trials}"

@@ -18,6 +18,7 @@ SMALL: Json = {
     "model": {"hidden": [4]},
     "space": {"optimizers": ["sgd", "adam"], "schedules": ["constant", "cosine"], "batch": [16]},
     "budget": {"trials": 8, "epochs": 2},
+    "confirmation": {"seeds": 0},
 }
 # Far more than any test waits for: to be cancelled, or to be interrupted.
 ENDLESS: Json = SMALL | {"budget": {"trials": 1000, "epochs": 10_000}}

@@ -14,6 +14,8 @@ JOB: dict[str, Any] = {
     "metric": "accuracy",
     "best_value": 0.98765,
     "counts": COUNTS,
+    "finalists": 2,
+    "confirmed": True,
     "seconds": 12.34,
     "seconds_left": None,
     "created": "2026-03-01T23:59:59.123456Z",
@@ -42,6 +44,17 @@ BEST: dict[str, Any] = {
         {"optimizer": "adam", "trials": 12, "diverged": 0, "best": LEADER, "median": 0.9},
         {"optimizer": "sgd", "trials": 8, "diverged": 8, "best": None, "median": None},
     ],
+    "sentence": None,
+    "finalists": [],
+}
+FINALIST = {
+    "number": 7,
+    "optimizer": "adam",
+    "mean": 0.9512,
+    "interval": [0.94, 0.96],
+    "next_run": [0.91, 0.99],
+    "seeds": 10,
+    "diverged": 0,
 }
 
 
@@ -119,6 +132,32 @@ def test_an_answer_shows_the_winner_and_every_optimizer(console: Console) -> Non
     assert sgd.split() == ["sgd", "-", "-", "-", "-", "-", "8", "8"]
 
 
+def test_a_confirmed_answer_says_what_to_expect_on_new_rows(console: Console) -> None:
+    verdict = "adam's best beats sgd's best on rows that no trial has seen."
+    other = FINALIST | {"number": 3, "mean": 0.1}
+    confirmed = BEST | {"sentence": verdict, "finalists": [FINALIST, other]}
+    display.show_answer(console, JOB, confirmed)
+    text = shown(console)
+    for part in (verdict, "accuracy 95.12%", "mean of 10 fresh seeds", "94.00% to 96.00%",
+                 "between 91.00% and 99.00%"):  # fmt: skip
+        assert part in text
+    assert "10.00%" not in text
+    (adam,) = [line for line in text.splitlines() if line.split()[:1] == ["adam"]]
+    assert adam.split() == [
+        "adam",
+        "98.77%",
+        "0.1",
+        "95.12%",
+        "0.0012",
+        "cosine",
+        "full",
+        "12",
+        "0",
+    ]
+    (sgd,) = [line for line in text.splitlines() if line.split()[:1] == ["sgd"]]
+    assert sgd.split() == ["sgd", "-", "-", "-", "-", "-", "-", "8", "8"]
+
+
 def test_jobs_are_a_line_each(console: Console) -> None:
     queued = JOB | {"id": "other", "state": "queued", "best_value": None, "seconds": 0.0}
     display.show_jobs(console, [JOB, queued])
@@ -135,3 +174,9 @@ def test_following_ends_with_the_last_state(console: Console) -> None:
     assert display.follow(console, iter([queued, running, JOB])) is JOB
     assert "20/20" in shown(console)
     assert "98.77%" in shown(console)
+
+
+def test_following_says_when_finalists_are_confirmed(console: Console) -> None:
+    confirming = JOB | {"state": "running", "confirmed": False, "finalists": 3}
+    assert display.follow(console, iter([confirming])) is confirming
+    assert "confirming 3 finalists" in shown(console)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import Future
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
 from service import datasets, jobs, tables, trials
 from service.services import Services, open_services
 from service.settings import Settings
+from service.worker import Wave
+from studies.confirmation import Run
 from studies.resolve import resolve
 from studies.spec import StudySpec
 from tests.service.journeys import ENDLESS, SMALL, table, until
@@ -261,3 +264,41 @@ def test_a_claim_is_held_until_the_job_is_cancelled(services: Services) -> None:
     with services.database.write() as connection:
         jobs.cancel(connection, "ann", job_id)
     assert not services.runner.holds(claim)
+
+
+def test_a_stopped_confirmation_starts_again_and_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, spec = tmp_path / "home", {"confirmation": {"seeds": 3}}
+    with opened(home) as services:
+        dataset = add_dataset(services)
+        unbroken = in_state(services, queue(services, dataset, **spec), "completed")
+        confirm = services.runner.engine.confirm
+
+        def endless(wave: Wave) -> "Future[list[Run]]":
+            budget = wave.spec.budget.model_copy(update={"epochs": 10_000})
+            return confirm(replace(wave, spec=wave.spec.model_copy(update={"budget": budget})))
+
+        monkeypatch.setattr(services.runner.engine, "confirm", endless)
+        broken = queue(services, dataset, **spec)
+        until(lambda: row(services, broken).finalists)
+        services.runner.stop()
+        assert row(services, broken).confirmation is None
+    with opened(home) as services:
+        job = in_state(services, broken, "completed")
+        assert job.confirmation == unbroken.confirmation
+        assert job.confirmation["seeds"] == [1, 2, 3]
+        assert (job.attempt, job.trials_asked) == (2, 8)
+
+
+def test_without_time_for_a_confirmation_a_job_says_so(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirm = services.runner.engine.confirm
+    monkeypatch.setattr(
+        services.runner.engine, "confirm", lambda wave: confirm(replace(wave, seconds_left=0.0))
+    )
+    job_id = queue(services, add_dataset(services), confirmation={"seeds": 2})
+    job = in_state(services, job_id, "completed")
+    assert (job.finalists > 0, job.confirmation) == (True, None)
+    assert any("no time left" in warning for warning in job.warnings)

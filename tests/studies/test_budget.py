@@ -29,8 +29,8 @@ RUNNING = [trial(number, None, TrialState.RUNNING) for number in range(5, 8)]
         ({}, None),
         ({"trials": 9}, None),
         ({"trials": 8}, "trials"),  # running ones count as asked
-        ({"seconds": 3.1}, None),
-        ({"seconds": 3.0}, "seconds"),
+        ({"seconds": 4.6}, None),
+        ({"seconds": 4.5}, "seconds"),  # a third is for the confirmation
         ({"total_epochs": 51}, None),
         ({"total_epochs": 50}, "total_epochs"),
         ({"samples": 5001}, None),
@@ -43,6 +43,12 @@ RUNNING = [trial(number, None, TrialState.RUNNING) for number in range(5, 8)]
 )
 def test_whichever_limit_is_met_first_ends_a_study(budget: dict[str, Any], limit: str) -> None:
     assert limit_met(resolved(budget=budget), FALLING + RUNNING, 3.0) == limit
+
+
+def test_without_a_confirmation_trials_have_all_the_seconds() -> None:
+    for seconds, limit in ((3.1, None), (3.0, "seconds")):
+        spec = resolved(budget={"seconds": seconds}, confirmation={"seeds": 0})
+        assert limit_met(spec, FALLING, 3.0) == limit
 
 
 def test_high_values_reach_a_target_from_below() -> None:

@@ -153,7 +153,8 @@ def test_nothing_is_asked_once_the_seconds_are_spent(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr("studies.run.time", SimpleNamespace(monotonic=lambda: now))
-    spec = resolved(budget={"trials": 100, "seconds": 60.0}, sampler="random")
+    # A third is for the confirmation.
+    spec = resolved(budget={"trials": 100, "seconds": 90.0}, sampler="random")
     cluster = Cluster()
     asked = ended = 0
     for event in run_study(spec, cluster.submit, seconds_spent=10.0, in_flight=in_flight):

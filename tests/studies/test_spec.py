@@ -35,6 +35,7 @@ def test_a_spec_reads_back_from_its_json() -> None:
             "patience": 20,
         },
         "rungs": {"rule": "hyperband", "factor": 4, "audited": 0.1},
+        "confirmation": {"seeds": 20},
         "question": "compare",
         "sampler": "random",
         "seed": 2**32 - 1,
@@ -75,6 +76,8 @@ def test_a_spec_reads_back_from_its_json() -> None:
         ({"space": {"batch": ["half"]}}, "space.batch.0"),
         ({"space": {"optimizers": []}}, "space.optimizers"),
         ({"space": {"schedules": "none"}}, "space.schedules"),
+        ({"confirmation": {"seeds": 1}}, "confirmation.seeds"),  # nothing follows from one
+        ({"confirmation": {"seeds": -1}}, "confirmation.seeds"),
         ({"sampler": "grid"}, "sampler"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**32}, "seed"),

@@ -68,10 +68,11 @@ def test_mean_interval_and_next_run_are_students() -> None:
     scores = (1.0, 2.0, 3.0, 4.0)
     (row,) = judge("minimize", [Trial(0, "adam", 0.5)], {0: scores}).finalists
     deviation = np.std(scores, ddof=1)
-    half = stats.t.ppf(0.975, 3) * deviation
+    half = stats.t.ppf(0.975, 3) * deviation / 2
     assert row.mean == 2.5
-    assert row.interval == pytest.approx((2.5 - half / 2, 2.5 + half / 2))
-    assert row.next_run == pytest.approx((2.5 - half * 1.25**0.5, 2.5 + half * 1.25**0.5))
+    assert row.interval == pytest.approx((2.5 - half, 2.5 + half))
+    half = stats.t.ppf(0.995, 3) * deviation * 1.25**0.5
+    assert row.next_run == pytest.approx((2.5 - half, 2.5 + half))
     assert (row.seeds, row.diverged, row.validation) == (4, 0, 0.5)
 
 
@@ -128,7 +129,7 @@ def test_picks_are_the_bootstrap_of_the_best() -> None:
 def test_a_difference_is_that_of_a_sampled_bootstrap() -> None:
     trials = study({"adam": 0.0, "sgd": 0.15}, trials=8)
     arms = gather("minimize", trials, run(trials, noise=0.3), None).arms
-    found = Difference.between(*arms)
+    found = Difference.between(arms[0], arms[1])
     generator = np.random.default_rng(0)
     ours, theirs = generator.integers(8, size=(2, 50_000, 6)).min(axis=2)
     paired = arms[0].test[ours] - arms[1].test[theirs]
@@ -145,6 +146,50 @@ def test_an_unconfirmed_trial_scores_as_the_next_better_plus_what_validation_lac
     trials = [Trial(i, "adam", value) for i, value in enumerate([0.1, 0.4, 0.2, 9.0, None])]
     (arm,) = gather("minimize", trials, {0: (1.0, 2.0), 2: (1.5, 2.5)}, chance=5.0).arms
     assert arm.test == pytest.approx(np.array([[1, 2], [1.5, 2.5], [1.7, 2.7], [5, 5], [5, 5]]))
+
+
+def test_configurations_are_compared_as_they_were_found() -> None:
+    """A paired t-test of the two best, whatever else was tried and however often."""
+    trials = study({"adam": 0.0, "sgd": 0.04}, trials=4)
+    scored = run(trials)
+    answer = judge(
+        "minimize", trials[:5], {n: scored[n] for n in (0, 1, 4)}, about="configurations"
+    )
+    (pair,) = answer.pairs
+    differences = np.array(scored[0], float) - np.array(scored[4], float)
+    witness = stats.ttest_1samp(differences, 0.0)
+    assert pair.difference == pytest.approx(differences.mean())
+    assert pair.p_value == pytest.approx(witness.pvalue)
+    assert pair.interval == pytest.approx(tuple(witness.confidence_interval(0.95)))
+    assert [row.number for row in answer.finalists] == [0, 4, 1]
+    assert answer.about == "configurations"
+
+
+@pytest.mark.parametrize(
+    ("gap", "sentence"),
+    [
+        (1.0, "adam's best beats sgd's best on rows that no trial has seen."),
+        (0.0, "adam's best and sgd's best tie on rows that no trial has seen."),
+    ],
+)
+def test_sentences_say_that_configurations_were_compared(gap: float, sentence: str) -> None:
+    trials = [Trial(0, "adam", 0.5), Trial(1, "sgd", 0.6)]
+    noise = np.linspace(-0.1, 0.1, 20)
+    scored = {0: tuple(noise), 1: tuple(gap + noise + 1e-3 * noise[::-1] ** 2)}
+    answer = judge("minimize", trials, scored, about="configurations")
+    assert answer.sentence == sentence
+    (pair,) = answer.pairs
+    assert pair.sentence.startswith("adam's best")
+
+
+def test_of_configurations_seeds_alone_can_tell() -> None:
+    trials = [Trial(0, "adam", 0.5), Trial(1, "sgd", 0.6)]
+    noise = np.random.default_rng(0).normal(0, 1, 10)
+    for gap, wanted in ((0.5, "about"), (1e-4, "more than 1000 more seeds")):
+        scored = {0: (0.0,) * 10, 1: tuple(gap + noise - noise.mean())}
+        (pair,) = judge("minimize", trials, scored, margin=0.0, about="configurations").pairs
+        assert (pair.outcome, pair.more_trials) == ("open", {})
+        assert wanted in pair.sentence
 
 
 def test_configurations_differ_for_certain_yet_no_optimizer_wins() -> None:
@@ -251,7 +296,7 @@ def test_one_optimizer_alone() -> None:
     answer = verdict({"adam": 0.1})
     assert answer.winner is None
     assert answer.leading == ["adam"]
-    assert answer.sentence == "adam was compared with no other optimizer."
+    assert answer.sentence == "adam was compared with no other."
 
 
 def test_an_optimizer_without_a_completed_trial_is_named() -> None:
