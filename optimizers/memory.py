@@ -2,7 +2,7 @@
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from optimizers.configuration import Configuration
 from optimizers.layout import Layout
 from optimizers.plan import Plan, plan
 from optimizers.problem import Examples, Problem
+from optimizers.registry import find_rule
 from optimizers.stack import Stack, judged_together
 
 _SAMPLES = (2, 4)  # trials; a lone one would get an idle row beside it
@@ -47,6 +48,27 @@ def estimate_bytes(
         problem, training, validation, configurations, epochs, seeds, dtype, device, stack_trials
     )
     return max(_stack_bytes(planned, members) for members in planned.stacks)
+
+
+def state_bytes(
+    optimizer: str, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype = torch.float32
+) -> int:
+    """What an optimizer remembers of ONE trial from step to step, in bytes.
+
+    Nothing for gradient descent, one number a weight for momentum, two for Adam; rules for
+    matrices hold what their shapes ask for.
+
+    Args:
+        optimizer: the name of its rule.
+        shapes: of the model's tensors, by name, as `Problem.shapes`.
+        dtype: of the weights.
+
+    Raises:
+        UnknownName: there is no such optimizer.
+    """
+    layout = Layout(shapes)
+    weights = torch.empty(1, layout.size, dtype=dtype, device="meta")  # shapes without numbers
+    return sum(part.nbytes for part in find_rule(optimizer).initial_state(weights, layout).values())
 
 
 class _Bytes(NamedTuple):

@@ -128,6 +128,7 @@ def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
         "seconds": round(result.seconds, 6),
         "epochs": result.epochs,
         "samples": result.samples,
+        "state_bytes": result.state_bytes,
     }
     sometimes = {
         "diverged_at": result.diverged_at,

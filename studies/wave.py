@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeVar
 import torch
 
 from optimizers.configuration import Configuration
+from optimizers.memory import state_bytes
 from optimizers.models.mlp import MLP
 from optimizers.objectives import CrossEntropy, Objective, SquaredError
 from optimizers.problem import Examples, Problem
@@ -64,6 +65,7 @@ class TrialResult:
         seconds: its share of the time that its stacks took.
         epochs: passes over the training rows, those of all rungs together.
         samples: rows trained on in them, counted as often.
+        state_bytes: what its optimizer remembers from step to step.
         rungs: the study's metric at the end of every rung below the last, by epochs.
         dropped_at: the rung that dropped it, in epochs, or should have if it was audited.
         threshold: the value of the last trial that passed that rung.
@@ -81,6 +83,7 @@ class TrialResult:
     seconds: float
     epochs: int
     samples: int
+    state_bytes: int
     rungs: dict[int, float]
     dropped_at: int | None = None
     threshold: float | None = None
@@ -147,7 +150,7 @@ def run_wave(
                 if decision.audited or not decision.goes_on:
                     course.dropped_at, course.threshold = epochs, decision.threshold
                     course.audited = decision.audited
-    return [course.result(spec, len(training)) for course in courses]
+    return [course.result(spec, len(training), problem) for course in courses]
 
 
 @dataclass
@@ -181,7 +184,7 @@ class _Course:
         curve = outcome.metrics.get(str(spec.metric), [])
         return curve[-1] if len(curve) == epochs else None
 
-    def result(self, spec: StudySpec, rows: int) -> TrialResult:
+    def result(self, spec: StudySpec, rows: int, problem: Problem) -> TrialResult:
         """All of it in the words of the study."""
         metric = str(spec.metric)
         epochs, outcome = self.rungs[-1] if self.rungs else (0, Outcome())
@@ -210,6 +213,7 @@ class _Course:
             seconds=sum(outcome.seconds for _, outcome in self.rungs),
             epochs=passes,
             samples=passes * rows,
+            state_bytes=state_bytes(self.trial.configuration.optimizer, problem.shapes),
             rungs={at: below.metrics[metric][-1] for at, below in self.rungs[:-1]},
             dropped_at=self.dropped_at if ending != "diverged" else None,
             threshold=self.threshold if ending != "diverged" else None,

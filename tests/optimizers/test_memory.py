@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from optimizers.configuration import Configuration
-from optimizers.errors import InvalidProblem
-from optimizers.memory import Tally, estimate_bytes
+from optimizers.errors import InvalidProblem, UnknownName
+from optimizers.layout import Layout
+from optimizers.memory import Tally, estimate_bytes, state_bytes
 from optimizers.models.cnn import CNN
 from optimizers.models.mlp import MLP
 from optimizers.models.module import StackedModule
@@ -24,6 +25,7 @@ from optimizers.problem import Examples, Problem
 from optimizers.registry import CLASSIC, RULES
 from optimizers.training import train
 from service.engine import WORKER_ENVIRONMENT
+from tests.optimizers.drive import arrive
 
 TABLE = Examples(torch.rand(640, 64), torch.arange(640) % 10)
 HELD_OUT = TABLE.first(200)
@@ -161,3 +163,22 @@ def test_the_largest_stack_counts() -> None:
 def test_what_cannot_be_trained_has_no_estimate() -> None:
     with pytest.raises(InvalidProblem, match="configurations"):
         estimate_bytes(MLP(64, 10, CrossEntropy()), TABLE, TABLE, [], epochs=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_rule_remembers_as_much_as_is_said(dtype: torch.dtype) -> None:
+    problem = MLP(20, 3, CrossEntropy(), [12])
+    layout = Layout(problem.shapes)
+    weights = torch.randn(1, layout.size, dtype=dtype)
+    for numbers, name in enumerate(("sgd", "momentum", "adam", "amsgrad")):
+        assert state_bytes(name, problem.shapes, dtype) == numbers * weights.nbytes
+    for rule in RULES.values():
+        defaults = Configuration(rule.name).hyperparameters
+        _, state = arrive(rule, [defaults], weights, lambda _, at: at, 12, layout)
+        held = sum(tensor.nbytes for tensor in state.values())
+        assert state_bytes(rule.name, problem.shapes, dtype) == held, rule.name
+
+
+def test_an_unknown_rule_remembers_nothing() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'adam'"):
+        state_bytes("adamm", {"weight": (2,)})

@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from optimizers.configuration import Configuration
+from optimizers.registry import RULES
 from studies.run import STATES, Asked, Told
 from studies.space import Space
 from studies.spec import StudySpec
@@ -48,6 +49,7 @@ def result(trial: WaveTrial) -> TrialResult:
         seconds=0.01,
         epochs=2,
         samples=200,
+        state_bytes=80 * len(RULES[trial.configuration.optimizer].state),
         rungs={},
         untrained=2.5,
         trouble="blow_up" if value is None else None,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from optimizers.registry import RULES
 from studies.run import STATES, Asked, Told, run_study, wave_size
 from studies.search import Search
 from studies.spec import StudySpec
@@ -91,6 +92,7 @@ def test_what_came_of_a_trial_is_kept_with_it() -> None:
         assert (trial.values is None) == (outcome == "diverged")
         assert trial.user_attrs.get("diverged_at") == (7 if outcome == "diverged" else None)
         assert trial.user_attrs["epochs"] == 2
+        assert trial.user_attrs["state_bytes"] == 80 * len(RULES[trial.params["optimizer"]].state)
         assert trial.user_attrs["untrained"] == 2.5
         assert trial.user_attrs.get("trouble") == ("blow_up" if outcome == "diverged" else None)
         assert trial.intermediate_values
