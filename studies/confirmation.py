@@ -60,6 +60,17 @@ class Confirmation(BaseModel):
     seeds: list[int]
     runs: dict[int, list[Run]]
 
+    def scores(
+        self, metric: str, rows: Literal["validation", "test"]
+    ) -> dict[int, list[float | None]]:
+        """By finalist, one a seed; None for a run that diverged."""
+        return {
+            number: [
+                getattr(run, rows)[metric] if run.outcome == "completed" else None for run in runs
+            ]
+            for number, runs in self.runs.items()
+        }
+
 
 def choose(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[int]:
     """The numbers of the finalists, best validation first.
@@ -182,10 +193,7 @@ def conclude(spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confi
         confirmation: of its finalists.
     """
     metric = str(spec.metric)
-    confirmed = {
-        number: [run.test[metric] if run.outcome == "completed" else None for run in runs]
-        for number, runs in confirmation.runs.items()
-    }
+    confirmed = confirmation.scores(metric, "test")
     tried = _tried(trials)
     judged = {trials[number].params["optimizer"] for number in confirmed}
     silent = {t.optimizer for t in tried} - {t.optimizer for t in tried if t.value is not None}

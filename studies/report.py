@@ -1,18 +1,18 @@
 """Turn a list of trials into an answer: the best, the best of every optimizer, and why."""
 
 import math
-import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Literal
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
 
 from studies.confirmation import Confirmation, conclude, recommend
 from studies.divergence import Trouble
+from studies.importance import Importance, importance
+from studies.pareto import Unbeaten, pareto
 from studies.sensitivity import Sensitivity, sensitivities
 from studies.space import Space
 from studies.spec import MAXIMIZED, Metric, StudySpec
@@ -88,8 +88,8 @@ class Report(BaseModel):
         optimizers: one row an optimizer, best first.
         progress: (trial number, best value so far) wherever the best changed.
         curves: validation metric by epoch of every optimizer's best trial.
-        importance: share of the score's variation that each choice explains (PED-ANOVA over
-            the completed trials); empty while there are too few.
+        importance: what each choice, and the seed, matters.
+        pareto: trials that none beats in score, training time and optimizer memory at once.
         sensitivity: what every optimizer's trials say about its learning rate.
         verdict: what the confirmation allows to say; None without one.
         confirmation: the runs that it rests on.
@@ -103,7 +103,8 @@ class Report(BaseModel):
     optimizers: list[OptimizerSummary]
     progress: list[tuple[int, float]]
     curves: dict[str, dict[int, float]]
-    importance: dict[str, float]
+    importance: Importance
+    pareto: list[Unbeaten]
     sensitivity: dict[str, Sensitivity]
     verdict: Verdict | None
     confirmation: Confirmation | None
@@ -140,9 +141,13 @@ def leaders(spec: StudySpec, trials: Iterable[FrozenTrial]) -> dict[str, int]:
 def summarise(
     spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confirmation | None = None
 ) -> Report:
-    """The report of a study from all its trials, in order of number, and their confirmation.
+    """The report of a study.
 
-    Only the `leaders` need their intermediate values.
+    Args:
+        spec: resolved.
+        trials: all of the study, in order of number; only the `leaders` need their
+            intermediate values.
+        confirmation: of its finalists, once there is one.
     """
     if spec.metric is None:
         raise ValueError("summarise needs a resolved spec; its metric is open")
@@ -176,9 +181,10 @@ def summarise(
             lowest = _score(spec, trial)
             progress.append((trial.number, _value(trial)))
     led = set(best.values())
-    verdict = None
+    verdict, seeds = None, None
     chosen = next(iter(best.values()), None)
     if confirmation is not None:
+        seeds = confirmation.scores(spec.metric, "validation")
         verdict = conclude(spec, trials, confirmation)
         chosen = recommend(spec, confirmation, verdict)
     return Report(
@@ -190,7 +196,8 @@ def summarise(
         optimizers=summaries,
         progress=progress,
         curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
-        importance=importance(spec, completed),
+        importance=importance(spec, trials, seeds),
+        pareto=pareto(spec, completed),
         sensitivity=sensitivities(spec, trials),
         verdict=verdict,
         confirmation=confirmation,
@@ -208,22 +215,6 @@ def _audit(spec: StudySpec, completed: Sequence[FrozenTrial]) -> Audit | None:
             passed[wave] = min(passed.get(wave, math.inf), _score(spec, trial))
     regretted = [t for t in audited if _score(spec, t) < passed.get(t.user_attrs["wave"], math.inf)]
     return Audit(audited=len(audited), regretted=len(regretted))
-
-
-def importance(spec: StudySpec, completed: Sequence[FrozenTrial]) -> dict[str, float]:
-    """How much of the score's variation each choice explains, largest first.
-
-    Optuna's PED-ANOVA, which handles conditional spaces (arXiv:2601.20800).
-    """
-    if len(completed) < 2 or len({trial.values[0] for trial in completed}) < 2:
-        return {}
-    study = optuna.create_study(direction="maximize" if spec.metric in MAXIMIZED else "minimize")
-    study.add_trials(completed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        # Early in a study most choices have few trials: that needs no telling.
-        warnings.filterwarnings("ignore", "Some regimes for parameter")
-        return optuna.importance.get_param_importances(study)
 
 
 def _value(trial: FrozenTrial) -> float:

@@ -85,6 +85,26 @@ class GaussianProcess:
         drawn: NDArray[np.float64] = (mean + normal @ root.T).numpy()
         return drawn
 
+    def held_out(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean at k points for each row, as if that row had not been seen.
+
+        Rasmussen & Williams 2006, section 5.4.2; the length scales are those of all rows.
+
+        Args:
+            features: (n, k, features), n as many as it was fitted to.
+
+        Returns:
+            (n, k).
+        """
+        inverse = torch.cholesky_inverse(self._root)
+        # Of all rows for the one held out, whose own is 0.
+        weights = self._weights - inverse * (self._weights[:, 0] / inverse.diagonal())
+        found = [
+            self._kernel(self._theta, torch.from_numpy(points), self._x) @ weights[:, row]
+            for row, points in enumerate(features)
+        ]
+        return torch.stack(found).numpy()
+
     def _negative_log_posterior(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         root = torch.linalg.cholesky(self._covariance(theta, x))
         fit = y @ torch.cholesky_solve(y[:, None], root)[:, 0]

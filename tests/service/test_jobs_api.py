@@ -228,7 +228,21 @@ def test_a_report_has_curves_progress_and_importance(live: Live, done: Json) -> 
     values = [value for _, value in report["progress"]]
     assert values == sorted(values, reverse=True)
     assert report["progress"][-1] == [best["trial"], best["value"]]
-    assert sum(report["importance"].values()) == pytest.approx(1)
+    shares = report["importance"]["choices"]
+    assert report["importance"]["trials"] == 30
+    assert {one["choice"] for one in shares} == {
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "others",
+    }  # one batch size leaves no choice
+    assert shares[0]["choice"] == "learning_rate"
+    assert report["importance"]["seed"] is None
+    front = report["pareto"]
+    assert front[0]["number"] == best["trial"]
+    sizes = {one["optimizer"]: one["state_bytes"] for one in front}
+    assert sizes.get("sgd", 0) == 0
+    assert all(size > 0 for name, size in sizes.items() if name != "sgd")
     for row in report["optimizers"]:
         said = report["sensitivity"][row["optimizer"]]
         found = row["best"]["config"]["optimizer"]["learning_rate"]

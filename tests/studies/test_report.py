@@ -5,7 +5,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from optimizers.configuration import Configuration
-from studies.report import importance, leaders, summarise, view
+from studies.importance import importance
+from studies.pareto import pareto
+from studies.report import leaders, summarise, view
 from studies.search import Search
 from studies.sensitivity import sensitivities
 from studies.space import Space
@@ -150,7 +152,8 @@ def test_of_equal_trials_the_first_is_best() -> None:
 def test_without_a_completed_trial_there_is_no_best(trials: list[FrozenTrial]) -> None:
     report = summarise(LOWEST, trials)
     assert report.best is None
-    assert (report.progress, report.curves, report.importance) == ([], {}, {})
+    assert (report.progress, report.curves, report.pareto) == ([], {}, [])
+    assert (report.importance.choices, report.importance.seed) == ([], None)
     assert [row.optimizer for row in report.optimizers] == ["sgd", "adam", "momentum"]
     assert all(row.best is None and row.median is None for row in report.optimizers)
     assert sum(report.trials.values()) == sum(row.trials for row in report.optimizers)
@@ -210,35 +213,16 @@ def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
     assert view(foreign, space).outcome == "stopped"
 
 
-@pytest.mark.parametrize("spec", [LOWEST, HIGHEST])
-def test_importance_is_shared_out_and_finds_what_matters(spec: StudySpec) -> None:
-    search = Search(spec.model_copy(update={"sampler": "random"}))
-    good, bad = (0.1, 0.9) if spec is LOWEST else (0.9, 0.1)
-    trials = [
-        ended(search.space, each, lambda c: good if c.optimizer == "adam" else bad)
-        for each in search.ask(60)
-    ]
-    found = importance(spec, trials)
-    assert next(iter(found)) == "optimizer"
-    assert found["optimizer"] > 0.5
-    assert sum(found.values()) == pytest.approx(1)
-    assert list(found.values()) == sorted(found.values(), reverse=True)
-    assert found == summarise(spec, trials).importance
-
-
-@pytest.mark.parametrize(
-    "trials",
-    [
-        [],
-        [trial(0, value=0.5)],
-        [trial(n, value=0.5) for n in range(20)],
-    ],
-)
-def test_without_differences_nothing_is_important(trials: list[FrozenTrial]) -> None:
-    assert importance(LOWEST, trials) == {}
-
-
-def test_importance_of_a_few_trials_is_no_error() -> None:
-    for few in range(2, 7):
-        trials = [trial(n, ("sgd", "adam")[n % 2], 0.1 * n) for n in range(few)]
-        assert all(share >= 0 for share in importance(LOWEST, trials).values())
+def test_a_report_tells_what_matters_and_what_it_costs() -> None:
+    search = Search(LOWEST.model_copy(update={"sampler": "random"}))
+    trials = [ended(search.space, each) for each in search.ask(60)]
+    seeds = {0: [0.5, None, 0.7]}
+    for each in trials:
+        each.user_attrs |= {"seconds": 0.5, "state_bytes": 80}
+    report = summarise(LOWEST, trials, seeds)
+    assert report.importance == importance(LOWEST, trials, seeds)
+    assert report.importance.choices
+    assert report.importance.seed is not None
+    assert report.pareto == pareto(LOWEST, trials)
+    assert [one.number for one in report.pareto] == [report.best.number if report.best else None]
+    assert summarise(LOWEST, TRIALS).importance.choices == []

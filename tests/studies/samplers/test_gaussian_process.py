@@ -29,6 +29,19 @@ def test_draws_have_the_mean_and_spread_that_scikit_learn_finds() -> None:
     assert np.cov(draws.T) == pytest.approx(noiseless, abs=0.06)
 
 
+def test_a_row_held_out_is_foretold_as_if_it_had_not_been_seen() -> None:
+    x, y = sample(30)
+    process = GaussianProcess(x, y, GROUPS)
+    kernel = Matern(process.length_scales[GROUPS], "fixed", nu=2.5)
+    kernel += WhiteKernel(process.noise, "fixed")
+    elsewhere = np.random.default_rng(2).uniform(-1, 1, (30, 4, len(GROUPS)))
+    found = process.held_out(elsewhere)
+    for row in range(30):
+        seen = np.arange(30) != row
+        other = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-5).fit(x[seen], y[seen])
+        assert found[row] == pytest.approx(other.predict(elsewhere[row]), abs=1e-6)
+
+
 def test_what_matters_gets_a_shorter_length_than_what_does_not() -> None:
     process = GaussianProcess(*sample(120), GROUPS)
     lengths = process.length_scales
