@@ -230,17 +230,17 @@ def _seed(
         return None
     between = sign * np.array([trial.values[0] for trial in completed])
     untrained = [t.user_attrs["untrained"] for t in completed if "untrained" in t.user_attrs]
-    worst = sign * untrained[0] if untrained else float(between.max())
+    finite = between[np.isfinite(between)]
+    worst = sign * untrained[0] if untrained else finite.max(initial=-math.inf)
     between = np.minimum(between, worst)
+    if not np.isfinite(between).all() or np.allclose(between, between[0], rtol=1e-9, atol=0):
+        return None
     within = [
         np.minimum([worst if score is None else sign * score for score in scores], worst)
         for scores in repeated
     ]
     n, freedom = len(between), sum(len(scores) - 1 for scores in within)
-    spread = between.var(ddof=1)
-    if spread == 0:
-        return None
-    ratio = sum(scores.var() * len(scores) for scores in within) / freedom / spread
+    ratio = sum(s.var() * len(s) for s in within) / freedom / between.var(ddof=1)
     tails = 2 * n / (kurtosis(between, fisher=False) - (n - 3) / (n - 1))
     ends = f_distribution.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], freedom, tails)
     low, high = (float(r / (1 + r)) for r in ratio / ends)

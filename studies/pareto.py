@@ -1,6 +1,7 @@
 """Which trials are not beaten in score, training time and optimizer memory at once."""
 
 from collections.abc import Iterable
+from math import isfinite
 
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict
@@ -37,29 +38,35 @@ def pareto(spec: StudySpec, trials: Iterable[FrozenTrial]) -> list[Unbeaten]:
 
     Args:
         spec: resolved.
-        trials: of the study. Those that do not tell their memory are left out.
+        trials: of the study. Those that do not tell their memory, or whose score is not finite,
+            are left out.
     """
     sign = -1 if spec.metric in MAXIMIZED else 1
     known = sorted(
         (
-            Unbeaten(
-                number=trial.number,
-                optimizer=trial.params["optimizer"],
-                score=trial.values[0],
-                seconds=trial.user_attrs["seconds"],
-                state_bytes=trial.user_attrs["state_bytes"],
-            )
-            for trial in trials
-            if trial.state == TrialState.COMPLETE and "state_bytes" in trial.user_attrs
-        ),
-        key=lambda one: (sign * one.score, one.seconds, one.state_bytes, one.number),
+            sign * trial.values[0],
+            trial.user_attrs["seconds"],
+            trial.user_attrs["state_bytes"],
+            trial.number,
+            trial.params["optimizer"],
+        )
+        for trial in trials
+        if trial.state == TrialState.COMPLETE
+        and isfinite(trial.values[0])
+        and "state_bytes" in trial.user_attrs
     )
     front: list[Unbeaten] = []
     quickest: dict[int, float] = {}  # seconds, by bytes
-    for one in known:
-        if all(
-            size > one.state_bytes or seconds > one.seconds for size, seconds in quickest.items()
-        ):
-            front.append(one)
-            quickest[one.state_bytes] = one.seconds
+    for score, seconds, size, number, optimizer in known:
+        if all(more > size or longer > seconds for more, longer in quickest.items()):
+            quickest[size] = seconds
+            front.append(
+                Unbeaten(
+                    number=number,
+                    optimizer=optimizer,
+                    score=sign * score,
+                    seconds=seconds,
+                    state_bytes=size,
+                )
+            )
     return front

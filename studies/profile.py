@@ -9,7 +9,7 @@ another does not show in them.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,10 +42,9 @@ class Workload:
         """When each optimizer reached the target, inf for never; empty if nobody learned."""
         sign = -1.0 if self.maximize else 1.0
         start = sign * self.untrained
-        best = min(
-            (sign * score for c in self.curves.values() for score in c.values()), default=inf
-        )
-        if best >= start:
+        scores = (sign * score for c in self.curves.values() for score in c.values())
+        best = min(filter(isfinite, scores), default=inf)
+        if not best < start < inf:
             return {}
         target = start + TARGET * (best - start)
         return {

@@ -215,4 +215,8 @@ def test_without_confirmation_the_seed_is_not_told() -> None:
     again: dict[int, list[float | None]] = {1: [0.5, 0.6]}
     assert importance(SPEC, trials[: FEWEST_COMPLETED - 1], again).seed is None
     assert importance(SPEC, completed([0.5] * 20), again).seed is None
+    assert importance(SPEC, completed([0.1 + 0.2, 0.3] * 10), again).seed is None
+    assert importance(SPEC, completed([-math.inf, *range(19)]), again).seed is None
+    assert importance(SPEC, completed([math.inf] * 20), again).seed is None
+    assert importance(SPEC, completed([math.inf, *range(19)]), again).seed is not None
     assert importance(SPEC, trials, again).seed is not None

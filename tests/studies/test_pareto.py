@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -67,10 +68,11 @@ def test_of_equal_trials_the_first_is_shown() -> None:
 
 
 def test_only_full_trainings_that_tell_their_memory_take_part() -> None:
-    one, two, three, four = trials([(0.1, 1.0, 0), (0.2, 2.0, 0), (0.3, 3.0, 8), (0.4, 4.0, 8)])
+    rows = [(0.1, 1.0, 0), (0.2, 2.0, 0), (0.3, 3.0, 8), (0.4, 4.0, 8), (math.inf, 1.0, 0)]
+    one, two, three, four, endless = trials(rows)
     one.state = two.state = TrialState.PRUNED
     del three.user_attrs["state_bytes"]
-    assert [one.number for one in pareto(LOWEST, [one, two, three, four])] == [3]
+    assert [one.number for one in pareto(LOWEST, [one, two, three, four, endless])] == [3]
     assert pareto(LOWEST, []) == []
 
 

@@ -83,6 +83,8 @@ def test_an_optimizer_counts_only_where_it_took_part() -> None:
         Workload({"adam": {1: 1.0}}, 2.0, maximize=False),
         Workload({"adam": {1: 2.5}, "sgd": {1: 2.0}}, 2.0, maximize=False),
         Workload({"adam": {}, "sgd": {}}, 2.0, maximize=False),
+        Workload({"adam": {1: 1.0}, "sgd": {1: 1.0}}, float("inf"), maximize=False),
+        Workload({"adam": {1: float("nan")}, "sgd": {1: float("inf")}}, 2.0, maximize=False),
     ],
 )
 def test_a_study_without_a_race_says_nothing(alone: Workload) -> None:
