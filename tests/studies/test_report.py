@@ -5,6 +5,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from optimizers.configuration import Configuration
+from studies.confirmation import Confirmation, choose
 from studies.importance import importance
 from studies.pareto import pareto
 from studies.report import leaders, summarise, view
@@ -13,6 +14,7 @@ from studies.sensitivity import sensitivities
 from studies.space import Space
 from studies.spec import StudySpec
 from tests.studies.pretend import ended, resolved
+from tests.studies.test_confirmation import run
 
 LOWEST = resolved(
     space={"optimizers": ["sgd", "adam", "momentum"], "schedules": ["constant", "linear"]}
@@ -216,10 +218,14 @@ def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
 def test_a_report_tells_what_matters_and_what_it_costs() -> None:
     search = Search(LOWEST.model_copy(update={"sampler": "random"}))
     trials = [ended(search.space, each) for each in search.ask(60)]
-    seeds = {0: [0.5, None, 0.7]}
+    number = choose(LOWEST, trials)[0]
+    scores: tuple[float | None, ...] = (0.5, None, 0.7)
+    runs = [run(number, seed, score, score or 0.0) for seed, score in enumerate(scores, 1)]
+    confirmation = Confirmation(seeds=[1, 2, 3], runs={number: runs})
+    seeds = {number: scores}
     for each in trials:
         each.user_attrs |= {"seconds": 0.5, "state_bytes": 80}
-    report = summarise(LOWEST, trials, seeds)
+    report = summarise(LOWEST, trials, confirmation)
     assert report.importance == importance(LOWEST, trials, seeds)
     assert report.importance.choices
     assert report.importance.seed is not None
