@@ -38,18 +38,8 @@ class GaussianProcess:
         fitted_on: int = 128,
         iterations: int = 30,
     ) -> None:
-        self._x, self._y = torch.from_numpy(features), torch.from_numpy(values)
-        self._groups = torch.from_numpy(groups)
-        recent = self._x[-fitted_on:], self._y[-fitted_on:]
-
-        def loss(numbers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            theta = torch.tensor(numbers, requires_grad=True)
-            value = self._negative_log_posterior(theta, *recent)
-            (slope,) = torch.autograd.grad(value, theta)
-            return float(value.detach()), slope.numpy()
-
         found = minimize(
-            loss,
+            Posterior(features[-fitted_on:], values[-fitted_on:], groups),
             np.array(_CENTRES),
             jac=True,
             method="L-BFGS-B",
@@ -57,8 +47,12 @@ class GaussianProcess:
             options={"maxiter": iterations},
         )
         self._theta = torch.from_numpy(found.x)
-        self._root = torch.linalg.cholesky(self._covariance(self._theta, self._x))
-        self._weights = torch.cholesky_solve(self._y[:, None], self._root)
+        self._scales = (-self._theta[:-1]).exp()[torch.from_numpy(groups)]
+        self._x = torch.from_numpy(features) * self._scales
+        covariance = _matern(_squared_distances(self._x, self._x))
+        covariance.diagonal().add_(self._theta[-1].exp() + _JITTER)
+        self._root = torch.linalg.cholesky(covariance)
+        self._weights = torch.cholesky_solve(torch.from_numpy(values)[:, None], self._root)
 
     @property
     def length_scales(self) -> NDArray[np.float64]:
@@ -75,11 +69,12 @@ class GaussianProcess:
         self, features: NDArray[np.float64], count: int, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """Functions that fit what was seen, noise left out: (n, features) -> (count, n)."""
-        x = torch.from_numpy(features)
-        across = self._kernel(self._theta, self._x, x)
+        x = torch.from_numpy(features) * self._scales
+        across = _matern(_squared_distances(self._x, x))
         explained = torch.linalg.solve_triangular(self._root, across, upper=False)
-        covariance = self._kernel(self._theta, x, x) - explained.T @ explained
-        root = torch.linalg.cholesky(covariance + _JITTER * torch.eye(len(x), dtype=x.dtype))
+        covariance = _matern(_squared_distances(x, x)).addmm_(explained.T, explained, alpha=-1)
+        covariance.diagonal().add_(_JITTER)
+        root = torch.linalg.cholesky(covariance)
         normal = torch.from_numpy(rng.standard_normal((count, len(x))))
         mean = (self._weights.T @ across)[0]
         drawn: NDArray[np.float64] = (mean + normal @ root.T).numpy()
@@ -100,27 +95,71 @@ class GaussianProcess:
         # Of all rows for the one held out, whose own is 0.
         weights = self._weights - inverse * (self._weights[:, 0] / inverse.diagonal())
         found = [
-            self._kernel(self._theta, torch.from_numpy(points), self._x) @ weights[:, row]
-            for row, points in enumerate(features)
+            _matern(_squared_distances(points, self._x)) @ weights[:, row]
+            for row, points in enumerate(torch.from_numpy(features) * self._scales)
         ]
         return torch.stack(found).numpy()
 
-    def _negative_log_posterior(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        root = torch.linalg.cholesky(self._covariance(theta, x))
-        fit = y @ torch.cholesky_solve(y[:, None], root)[:, 0]
-        away = theta - theta.new_tensor(_CENTRES)
-        prior = away.square().sum() / (2 * _SPREAD)
-        loss: Tensor = fit / 2 + root.diagonal().log().sum() + prior
-        return loss
 
-    def _covariance(self, theta: Tensor, x: Tensor) -> Tensor:
-        noise = (theta[-1].exp() + _JITTER) * torch.eye(len(x), dtype=x.dtype)
-        return self._kernel(theta, x, x) + noise
+class Posterior:
+    """What is minimised: the negative logarithm of the posterior of a kernel's numbers.
 
-    def _kernel(self, theta: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        scale = (-theta[:-1]).exp()[self._groups]
-        a, b = a * scale, b * scale
-        squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
-        distance = (5 * squared.clamp_min(1e-12)).sqrt()
-        kernel: Tensor = (1 + distance + distance.square() / 3) * (-distance).exp()
-        return kernel
+    Called with the logarithms of the length scales and, last, of the noise's variance: (groups +
+    1,). Returns the value, up to a constant, and its slope (Rasmussen & Williams 2006, eq. 5.9).
+
+    Args:
+        features: (n, features).
+        values: (n,).
+        groups: the length scale of each feature, (features,).
+    """
+
+    def __init__(
+        self,
+        features: NDArray[np.float64],
+        values: NDArray[np.float64],
+        groups: NDArray[np.int64],
+    ) -> None:
+        self._y = torch.from_numpy(values)
+        self._centres = torch.tensor(_CENTRES, dtype=torch.float64)
+        # Squared distances within each group, (groups, n * n): all that length scales act on.
+        parts = [torch.from_numpy(features[:, groups == at]) for at in range(len(_CENTRES) - 1)]
+        self._apart = torch.stack([_squared_distances(part, part).flatten() for part in parts])
+
+    def __call__(self, numbers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The value at these logarithms, and the slope there."""
+        theta, rows = torch.from_numpy(numbers), len(self._y)
+        weights, noise = (-2 * theta[:-1]).exp(), theta[-1].exp()
+        squared = (weights @ self._apart).view(rows, rows)
+        covariance = _matern(squared)
+        covariance.diagonal().add_(noise + _JITTER)
+        root = torch.linalg.cholesky(covariance)
+        inverse = torch.cholesky_inverse(root)
+        fitted = inverse @ self._y
+        away = theta - self._centres
+        value = (
+            self._y @ fitted / 2 + root.diagonal().log().sum() + away.square().sum() / (2 * _SPREAD)
+        )
+        # By the covariance: half of what the determinant wants, less what the fit wants.
+        wanted = inverse.addr_(fitted, fitted, alpha=-1).div_(2)
+        slope = away / _SPREAD
+        slope[:-1] += weights * (self._apart @ (wanted * _matern_slope(squared)).flatten())
+        slope[-1] += noise * wanted.trace()
+        return float(value), slope.numpy()
+
+
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Of every row of one to every row of the other, (len(a), len(b))."""
+    squared = torch.addmm(a.square().sum(1)[:, None] + b.square().sum(1), a, b.T, alpha=-2)
+    return squared.clamp_min_(0.0)  # rounding may leave twins below
+
+
+def _matern(squared: Tensor) -> Tensor:
+    """The kernel at squared distances in length scales."""
+    distance = (5 * squared).sqrt_()
+    return (distance * distance / 3).add_(distance).add_(1).mul_(distance.neg_().exp_())
+
+
+def _matern_slope(squared: Tensor) -> Tensor:
+    """Its slope by the logarithm of a length scale, but for that scale's share of the distance."""
+    distance = (5 * squared).sqrt_()
+    return (distance + 1).mul_(distance.neg().exp_()).mul_(5 / 3)

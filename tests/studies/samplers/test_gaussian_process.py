@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy.optimize import approx_fprime
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
-from studies.samplers.gaussian_process import GaussianProcess
+from studies.samplers.gaussian_process import GaussianProcess, Posterior
 
 GROUPS = np.array([0, 1, 1, 2, 2, 3, 4, 5, 6])
 
@@ -40,6 +41,18 @@ def test_a_row_held_out_is_foretold_as_if_it_had_not_been_seen() -> None:
         seen = np.arange(30) != row
         other = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-5).fit(x[seen], y[seen])
         assert found[row] == pytest.approx(other.predict(elsewhere[row]), abs=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_the_slope_of_the_posterior_is_that_of_its_values(rows: int) -> None:
+    x, y = sample(40)
+    twins = np.repeat(x[:rows], 2, 0), np.repeat(y[:rows], 2)
+    posterior = Posterior(*twins, GROUPS)
+    rng = np.random.default_rng(rows)
+    for _ in range(5):
+        numbers = np.append(rng.normal(0, 1, 7), rng.uniform(-5, 0))
+        slope = approx_fprime(numbers, lambda at: posterior(at)[0], 1e-6)
+        assert posterior(numbers)[1] == pytest.approx(slope, rel=1e-3, abs=1e-3)
 
 
 def test_what_matters_gets_a_shorter_length_than_what_does_not() -> None:
