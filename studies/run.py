@@ -8,7 +8,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.budget import seconds_to_search
@@ -140,15 +139,16 @@ def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
         "rungs": {str(epochs): value for epochs, value in result.rungs.items()} or None,
     }
     attributes |= {name: value for name, value in sometimes.items() if value is not None}
-    ended = optuna.trial.create_trial(
+    return FrozenTrial(
+        number=trial.number,
+        trial_id=-1,  # its storage has its own
         state=STATES[result.outcome],
         value=result.value,
+        datetime_start=trial.datetime_start,
+        datetime_complete=datetime.now(),  # local and without a zone: Optuna's convention
         params=trial.params,
         distributions=trial.distributions,
         user_attrs=trial.user_attrs | attributes,
+        system_attrs={},
         intermediate_values=result.curve,
     )
-    ended.number = trial.number
-    ended.datetime_start = trial.datetime_start
-    ended.datetime_complete = datetime.now()  # local and without a zone: Optuna's convention
-    return ended

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.budget import limit_met
@@ -100,14 +99,19 @@ class Search:
         return [trial for trial in self._trials if trial.params["optimizer"] in names]
 
     def _start(self, params: dict[str, Any], wave: int, *, default: bool = False) -> None:
-        trial = optuna.trial.create_trial(
+        trial = FrozenTrial(
+            number=self.asked,
+            trial_id=-1,  # its storage has its own
             state=TrialState.RUNNING,
+            value=None,
+            datetime_start=datetime.now(),  # local and without a zone: Optuna's convention
+            datetime_complete=None,
             params=params,
             distributions=self.space.distributions(params),
             user_attrs={"wave": wave, "default": default},
+            system_attrs={},
+            intermediate_values={},
         )
-        trial.number = self.asked
-        trial.datetime_start = datetime.now()  # local and without a zone: Optuna's convention
         self._trials.append(trial)
 
     def tell(self, trials: Sequence[FrozenTrial]) -> None:

@@ -25,6 +25,9 @@ from optimizers.schedules import SCHEDULES, WARMUP
 from studies.errors import SpecError, unknown
 from studies.spec import StudySpec
 
+Searched = tuple[Hyperparameter, str, FloatDistribution | IntDistribution]
+"""A hyperparameter with Optuna's name and range."""
+
 
 class Space:
     """The configurations that a resolved spec allows.
@@ -50,25 +53,42 @@ class Space:
         _check_names("space.optimizers", self.optimizers, list(RULES))
         _check_names("space.schedules", self.schedules, list(SCHEDULES))
         _check_names("space.batch", self.batches, self.batches)
+        # Made once: every trial of a study has the same ones.
+        self._choices = {
+            "optimizer": CategoricalDistribution(self.optimizers),
+            "schedule": CategoricalDistribution(self.schedules),
+            "batch": CategoricalDistribution(self.batches),
+        }
+        self._searched: dict[str, tuple[Searched, ...]] = {}
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Configuration:
         """Ask Optuna for one configuration."""
         optimizer = str(trial.suggest_categorical("optimizer", self.optimizers))
-        hyperparameters = {
-            h.name: _value(h, _suggest(trial, name, d))
-            for h, name, d in self.searched(optimizer, RULES[optimizer].hyperparameters)
-        }
+        for _, name, d in self.searched(optimizer, RULES[optimizer].hyperparameters):
+            _suggest(trial, name, d)
         schedule = str(trial.suggest_categorical("schedule", self.schedules))
-        schedule_hyperparameters = {
-            h.name: _value(h, _suggest(trial, name, d))
-            for h, name, d in self.searched(schedule, SCHEDULES[schedule].hyperparameters)
-        }
-        batch: Any = RULES[optimizer].batches or trial.suggest_categorical("batch", self.batches)
-        return Configuration(optimizer, hyperparameters, schedule, schedule_hyperparameters, batch)
+        for _, name, d in self.searched(schedule, SCHEDULES[schedule].hyperparameters):
+            _suggest(trial, name, d)
+        if RULES[optimizer].batches is None:
+            trial.suggest_categorical("batch", self.batches)
+        return self.configuration(trial.params)
 
     def configuration(self, params: Mapping[str, Any]) -> Configuration:
         """The configuration that these stored Optuna parameters stand for."""
-        return self.suggest(optuna.trial.FixedTrial(dict(params)))
+        rule, schedule = RULES[params["optimizer"]], SCHEDULES[params["schedule"]]
+
+        def of(owner: str, declared: Sequence[Hyperparameter]) -> dict[str, float]:
+            return {
+                h.name: _value(h, params[name]) for h, name, _ in self.searched(owner, declared)
+            }
+
+        return Configuration(
+            params["optimizer"],
+            of(params["optimizer"], rule.hyperparameters),
+            params["schedule"],
+            of(params["schedule"], schedule.hyperparameters),
+            rule.batches or params["batch"],
+        )
 
     def defaults(self) -> list[Configuration]:
         """Every optimizer's documented default, then each form of gradient descent.
@@ -109,12 +129,9 @@ class Space:
 
     def distributions(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution]:
         """The range of every one of these parameters."""
-        found: dict[str, BaseDistribution] = {
-            "optimizer": CategoricalDistribution(self.optimizers),
-            "schedule": CategoricalDistribution(self.schedules),
-        }
-        if RULES[params["optimizer"]].batches is None:
-            found["batch"] = CategoricalDistribution(self.batches)
+        found: dict[str, BaseDistribution] = dict(self._choices)
+        if RULES[params["optimizer"]].batches is not None:
+            del found["batch"]
         owners = (
             (params["optimizer"], RULES[params["optimizer"]].hyperparameters),
             (params["schedule"], SCHEDULES[params["schedule"]].hyperparameters),
@@ -138,10 +155,13 @@ class Space:
             RULES[optimizer].batches or batch,
         )
 
-    def searched(
-        self, owner: str, declared: Sequence[Hyperparameter]
-    ) -> Iterator[tuple[Hyperparameter, str, FloatDistribution | IntDistribution]]:
+    def searched(self, owner: str, declared: Sequence[Hyperparameter]) -> Sequence[Searched]:
         """The searched hyperparameters with Optuna's name and range for each."""
+        if owner not in self._searched:
+            self._searched[owner] = tuple(self._ranges(owner, declared))
+        return self._searched[owner]
+
+    def _ranges(self, owner: str, declared: Sequence[Hyperparameter]) -> Iterator[Searched]:
         for h in declared:
             if h.low is None or h.high is None:
                 continue
@@ -161,10 +181,11 @@ class Space:
 
 def _suggest(
     trial: optuna.trial.BaseTrial, name: str, d: FloatDistribution | IntDistribution
-) -> float:
+) -> None:
     if isinstance(d, IntDistribution):
-        return trial.suggest_int(name, d.low, d.high, log=d.log)
-    return trial.suggest_float(name, d.low, d.high, log=d.log)
+        trial.suggest_int(name, d.low, d.high, log=d.log)
+    else:
+        trial.suggest_float(name, d.low, d.high, log=d.log)
 
 
 def _value(h: Hyperparameter, x: float) -> float:

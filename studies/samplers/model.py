@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.samplers.cube import Cube, Points
 from studies.samplers.features import Features
 from studies.samplers.gaussian_process import GaussianProcess
-from studies.samplers.standing import normal_scores
+from studies.samplers.standing import normal_scores, standing
 from studies.spec import Metric
 
 CANDIDATES = 600  # half of them anywhere, half near the best
@@ -35,7 +35,9 @@ class Model:
     def __init__(self, cube: Cube, metric: Metric) -> None:
         self._cube, self._metric = cube, metric
         self._features = Features(cube)
-        self._points: dict[int, NDArray[np.float64]] = {}  # by number of trial
+        # Of all trials so far, so that no wave reads them all again.
+        self._points: Points = np.empty((0, len(cube.axes)))
+        self._standings: NDArray[np.float64] = np.empty((0, 3))  # NaN until it has ended
 
     def propose(
         self, trials: Sequence[FrozenTrial], count: int, rng: np.random.Generator
@@ -43,21 +45,20 @@ class Model:
         """Parameters of the next trials.
 
         Args:
-            trials: all asked for so far, running ones among them.
+            trials: all asked for so far, running ones among them, always in the same order.
             count: how many are wanted.
             rng: draws the candidates.
         """
-        # A trial that was stopped says nothing of its configuration.
-        ended = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
-        if not ended:
+        self._read(trials)
+        ended = ~np.isnan(self._standings[:, 0])
+        if not ended.any():
             return self._cube.params(rng.random((count, len(self._cube.axes))))
-        scores = normal_scores(ended, self._metric)
-        points = self._points_of(ended)
+        scores, points = normal_scores(self._standings[ended]), self._points[ended]
         learned = _learned_from(scores)
         process = GaussianProcess(
             self._features(points[learned]), scores[learned], self._features.groups
         )
-        best = points[np.argsort(scores, kind="stable")[: max(5, len(ended) // 10)]]
+        best = points[np.argsort(scores, kind="stable")[: max(5, len(points) // 10)]]
         candidates = self._candidates(best, rng)
         draws = process.draw(self._features(candidates), count, rng)
         chosen: list[int] = []
@@ -66,12 +67,16 @@ class Model:
             chosen.append(int(draw.argmin()))
         return self._cube.params(candidates[chosen])
 
-    def _points_of(self, trials: Sequence[FrozenTrial]) -> Points:
-        for trial in trials:
-            if trial.number not in self._points:
-                self._points[trial.number] = self._cube.point(trial.params)
-        found = [self._points[trial.number] for trial in trials]
-        return np.array(found).reshape(len(found), len(self._cube.axes))
+    def _read(self, trials: Sequence[FrozenTrial]) -> None:
+        """Add the points of trials that are new, and the standings of those that have ended."""
+        new = [self._cube.point(trial.params) for trial in trials[len(self._points) :]]
+        self._points = np.concatenate([self._points, np.reshape(new, (-1, len(self._cube.axes)))])
+        unknown = np.full((len(new), 3), np.nan)
+        self._standings = np.concatenate([self._standings, unknown])
+        for place in np.flatnonzero(np.isnan(self._standings[:, 0])).tolist():
+            # A trial that was stopped says nothing of its configuration.
+            if trials[place].state in {TrialState.COMPLETE, TrialState.PRUNED}:
+                self._standings[place] = standing(trials[place], self._metric)
 
     def _candidates(self, best: Points, rng: np.random.Generator) -> Points:
         axes, choices = len(self._cube.axes), len(self._cube.choices)

@@ -5,32 +5,38 @@ their value there; then those that diverged. Only the order counts: a loss of 10
 the same, that the configuration is useless.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from studies.spec import MAXIMIZED, Metric
 
+Standing = tuple[float, float, float]
+"""Compared from the left, lower being better."""
 
-def normal_scores(trials: Sequence[FrozenTrial], metric: Metric) -> NDArray[np.float64]:
+
+def normal_scores(standings: NDArray[np.float64]) -> NDArray[np.float64]:
     """What each trial would have in a standard normal sample of this size, lower being better.
 
     Ties share their mean rank (van der Waerden 1952, with Hazen's plotting positions).
 
     Args:
-        trials: completed, dropped or diverged.
-        metric: the study's.
+        standings: a `Standing` each, (n, 3).
+
+    Returns:
+        (n,).
     """
-    keys = [_key(trial, metric) for trial in trials]
-    distinct = {key: place for place, key in enumerate(sorted(set(keys)))}
-    ranks = rankdata([distinct[key] for key in keys])
-    return np.asarray(norm.ppf((ranks - 0.5) / len(ranks)))
+    order = np.lexsort(standings.T[::-1])  # its last key counts first
+    steps = (standings[order][1:] != standings[order][:-1]).any(axis=1)
+    places = np.empty(len(order))
+    places[order] = np.concatenate([[0], np.cumsum(steps)])
+    return np.asarray(ndtri((rankdata(places) - 0.5) / len(places)))
 
 
-def _key(trial: FrozenTrial, metric: Metric) -> tuple[int, int, float]:
+def standing(trial: FrozenTrial, metric: Metric) -> Standing:
+    """How a trial stands that was completed, dropped or diverged."""
     sign = -1.0 if metric in MAXIMIZED else 1.0
     if trial.state == TrialState.COMPLETE:
         return 0, 0, sign * trial.values[0]

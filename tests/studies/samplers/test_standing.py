@@ -1,10 +1,11 @@
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.samplers.standing import normal_scores
+from studies.samplers.standing import normal_scores, standing
 from studies.spec import Metric
 
 
@@ -20,6 +21,10 @@ def trial(value: float | None, dropped_at: int | None = None) -> FrozenTrial:
     )
 
 
+def scored(trials: list[FrozenTrial], metric: Metric) -> np.ndarray:
+    return normal_scores(np.array([standing(trial, metric) for trial in trials]))
+
+
 @pytest.mark.parametrize(("sign", "metric"), [(1.0, "rmse"), (-1.0, "r2")])
 def test_completed_come_before_dropped_and_those_before_diverged(
     sign: float, metric: Metric
@@ -32,24 +37,22 @@ def test_completed_come_before_dropped_and_those_before_diverged(
         trial(sign * 0.2, dropped_at=7),
         trial(sign * 0.02, dropped_at=3),
     ]
-    scores = normal_scores(trials, metric)
+    scores = scored(trials, metric)
     order = sorted(range(len(trials)), key=lambda place: scores[place])
     assert order == [1, 0, 4, 3, 5, 2]
     assert scores.mean() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_equals_score_alike_however_far_the_others_are() -> None:
-    scores = normal_scores([trial(None), trial(1.0), trial(1e9), trial(None)], "rmse")
+    scores = scored([trial(None), trial(1.0), trial(1e9), trial(None)], "rmse")
     assert scores[0] == scores[3]
     assert (
         scores.tolist()
-        == normal_scores([trial(None), trial(1.0), trial(2.0), trial(None)], "rmse").tolist()
+        == scored([trial(None), trial(1.0), trial(2.0), trial(None)], "rmse").tolist()
     )
 
 
 def test_an_audited_trial_stands_where_it_ended() -> None:
     audited, other = trial(0.1), trial(0.2)
     audited.user_attrs["dropped_at"] = 3
-    assert normal_scores([other, audited], "rmse").tolist() == pytest.approx(
-        [0.6745, -0.6745], 1e-3
-    )
+    assert scored([other, audited], "rmse").tolist() == pytest.approx([0.6745, -0.6745], 1e-3)
