@@ -84,7 +84,10 @@ def insert_running(connection: Connection, study_id: int, trials: Sequence[Froze
     for trial in trials:
         _check(trial, allowed=(TrialState.RUNNING,))
     rows = [_trial_row(trial) | {"study_id": study_id, "number": trial.number} for trial in trials]
-    params = [list(_param_rows(trial)) for trial in trials]
+    # Trials of a study share their distributions; each is put into words once.
+    shared = {id(d): d for trial in trials for d in trial.distributions.values()}
+    in_words = {identity: distribution_to_json(d) for identity, d in shared.items()}
+    params = [list(_param_rows(trial, in_words)) for trial in trials]
     attributes = _attributes(trials)
     reports = [list(_intermediate_rows(trial)) for trial in trials]
 
@@ -235,13 +238,13 @@ def _trial_row(trial: FrozenTrial) -> Row:
     }
 
 
-def _param_rows(trial: FrozenTrial) -> Iterator[Row]:
+def _param_rows(trial: FrozenTrial, in_words: Mapping[int, str]) -> Iterator[Row]:
     for name, value in trial.params.items():
         distribution = trial.distributions[name]
         yield {
             "param_name": tables.fitting(tables.trial_params.c.param_name, name),
             "param_value": float(distribution.to_internal_repr(value)),
-            "distribution_json": distribution_to_json(distribution),
+            "distribution_json": in_words[id(distribution)],
         }
 
 
