@@ -1,6 +1,7 @@
 """Run every benchmark, one after another."""
 
 from benchmarks import (
+    overhead,
     regret,
     stacks,
     storage,
@@ -15,6 +16,7 @@ if __name__ == "__main__":
     throughput.main()
     stacks.main()
     storage.main()
+    overhead.main()
     time_to_target.main()
     verdicts.main()
     regret.main()
