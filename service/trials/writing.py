@@ -239,10 +239,11 @@ def _trial_row(trial: FrozenTrial) -> Row:
 
 
 def _param_rows(trial: FrozenTrial, in_words: Mapping[int, str]) -> Iterator[Row]:
+    column = tables.trial_params.c.param_name
     for name, value in trial.params.items():
         distribution = trial.distributions[name]
         yield {
-            "param_name": tables.fitting(tables.trial_params.c.param_name, name),
+            "param_name": tables.fitting(column, name),
             "param_value": float(distribution.to_internal_repr(value)),
             "distribution_json": in_words[id(distribution)],
         }
@@ -268,10 +269,11 @@ def _attributes(trials: Sequence[FrozenTrial]) -> dict[Table, list[list[Row]]]:
 
 
 def _attribute_rows(table: Table, attributes: Mapping[str, Any]) -> Iterator[Row]:
+    keys, values = table.c.key, table.c.value_json
     for key, value in attributes.items():
         yield {
-            "key": tables.fitting(table.c.key, key),
-            "value_json": tables.fitting(table.c.value_json, json.dumps(value)),
+            "key": tables.fitting(keys, key),
+            "value_json": tables.fitting(values, json.dumps(value)),
         }
 
 

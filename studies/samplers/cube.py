@@ -7,6 +7,7 @@ own choices switch off (Adam's betas where the optimizer is sgd).
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Number:
     hyperparameter: Hyperparameter
     owners: Owners = ()
 
-    @property
+    @cached_property
     def ends(self) -> tuple[float, float]:
         """What 0 and 1 stand for; a whole number owns a stretch of its own, unless on a log."""
         d = self.distribution

@@ -156,7 +156,7 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
 def _matern(squared: Tensor) -> Tensor:
     """The kernel at squared distances in length scales."""
     distance = (5 * squared).sqrt_()
-    return (distance * distance / 3).add_(distance).add_(1).mul_(distance.neg_().exp_())
+    return (5 / 3 * squared).add_(distance).add_(1).mul_(distance.neg_().exp_())
 
 
 def _matern_slope(squared: Tensor) -> Tensor:
