@@ -76,6 +76,7 @@ class Course:
             diverged_at=7 if reached is None else None,
             seconds=0.01,
             epochs=sum(self.reached),
+            state_bytes=0,
             samples=ROWS * sum(self.reached),
             rungs={at: below for at, below in self.reached.items() if below and at != epochs},
             dropped_at=None if reached is None else self.dropped_at,

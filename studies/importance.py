@@ -35,7 +35,7 @@ from scipy.stats import kurtosis
 from studies.samplers.cube import Cube, Points
 from studies.samplers.features import RATE, Features
 from studies.samplers.gaussian_process import GaussianProcess
-from studies.samplers.standing import normal_scores
+from studies.samplers.standing import normal_scores, standing
 from studies.space import Space
 from studies.spec import MAXIMIZED, StudySpec
 
@@ -128,7 +128,7 @@ def _choices(spec: StudySpec, ended: Sequence[FrozenTrial]) -> list[ChoiceShare]
     if len(ended) < FEWEST_TRIALS:
         return []
     rng = np.random.default_rng(0)
-    scores = normal_scores(ended, spec.metric)
+    scores = normal_scores(np.array([standing(trial, spec.metric) for trial in ended]))
     some = rng.permutation(len(ended))[:LEARNED_FROM]
     scores = scores[some] - scores[some].mean()
     if not scores.any():
