@@ -57,7 +57,9 @@ class Ours:
     def ask(self, budget: int) -> list[Configuration]:
         """A wave."""
         left = budget - self._search.asked
-        self._asked = self._search.ask(min(wave_size(self._search.spec, self._search.asked), left))
+        self._asked = self._search.ask(
+            min(wave_size(self._search.spec.budget.trials, self._search.asked), left)
+        )
         return [self._search.space.configuration(trial.params) for trial in self._asked]
 
     def tell(self, values: Sequence[float | None]) -> None:

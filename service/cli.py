@@ -93,14 +93,24 @@ def tune(
         job = client.submit(dataset["id"], **spec)
         if not as_json:
             display.show_plan(console, dataset, job)
-        job = display.follow(errors if as_json else console, client.watch(job["id"]))
-        if job["state"] != "completed":
-            raise FalllineError(f"The job is {job['state']}. {job['error'] or ''}".strip())
-        best = client.best(job["id"])
-        if as_json:
-            console.print_json(json.dumps(best))
-        else:
-            display.show_answer(console, job, best)
+        _await(client, job["id"], as_json=as_json)
+
+
+@app.command()
+def extend(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    trials: Annotated[int | None, typer.Option(help="Configurations in all.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds in all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a job a larger budget and wait for its answer; one that has ended goes on."""
+    budget = {"trials": trials, "seconds": seconds}
+    given = {name: value for name, value in budget.items() if value is not None}
+    if not given:
+        raise typer.BadParameter("give --trials, --seconds or both")
+    with _client() as client:
+        client.change(job, **given)
+        _await(client, job, as_json=as_json)
 
 
 @app.command()
@@ -140,6 +150,18 @@ def best(
 def version() -> None:
     """Print the version."""
     console.print(installed_version("fallline"), highlight=False)
+
+
+def _await(client: Client, job_id: str, *, as_json: bool) -> None:
+    """Show a job's progress, then its answer."""
+    job = display.follow(errors if as_json else console, client.watch(job_id))
+    if job["state"] != "completed":
+        raise FalllineError(f"The job is {job['state']}. {job['error'] or ''}".strip())
+    best = client.best(job_id)
+    if as_json:
+        console.print_json(json.dumps(best))
+    else:
+        display.show_answer(console, job, best)
 
 
 def _client() -> Client:

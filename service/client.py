@@ -93,6 +93,10 @@ class Client:
         """End a job now."""
         return self._call("POST", f"/v1/jobs/{job}/cancel")
 
+    def change(self, job: str, **budget: Any) -> Json:
+        """Give a job another budget; one that has ended goes on."""
+        return self._call("PATCH", f"/v1/jobs/{job}", json={"budget": budget})
+
     def best(self, job: str) -> Json:
         """The best configuration, and the best of every optimizer."""
         return self._call("GET", f"/v1/jobs/{job}/best")

@@ -19,7 +19,7 @@ from service.errors import Conflict
 from service.tables import jobs, now
 from studies.confirmation import Confirmation
 from studies.resolve import Resolved
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
 
 JobState = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
 
@@ -27,11 +27,11 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     "queued": frozenset({"running", "cancelled"}),
     "running": frozenset({"queued", "paused", "completed", "failed", "cancelled"}),
     "paused": frozenset({"queued", "cancelled"}),
-    "completed": frozenset(),
-    "failed": frozenset(),
-    "cancelled": frozenset(),
+    "completed": frozenset({"queued"}),
+    "failed": frozenset({"queued"}),
+    "cancelled": frozenset({"queued"}),
 }
-"""From each state, where a job may go."""
+"""From each state, where a job may go; one that has ended goes on if its budget is raised."""
 
 
 class Superseded(Exception):
@@ -186,13 +186,26 @@ def is_current(connection: Connection, claimed: Claim) -> bool:
     return connection.execute(select(jobs.c.id).where(*held)).first() is not None
 
 
+def budget(connection: Connection, claimed: Claim) -> BudgetSpec:
+    """What the job may spend by now."""
+    spec = connection.execute(select(jobs.c.spec).where(jobs.c.id == claimed.id)).scalar_one()
+    return StudySpec.model_validate(spec).budget
+
+
 def record_asked(connection: Connection, claimed: Claim, asked: Sequence[FrozenTrial]) -> None:
     """Store trials that are about to run.
 
     Raises:
         Superseded: the job is no longer ours.
     """
-    _write(connection, claimed, trials_asked=jobs.c.trials_asked + len(asked))
+    _write(
+        connection,
+        claimed,
+        trials_asked=jobs.c.trials_asked + len(asked),
+        # What was confirmed before a budget was raised says nothing of the trials to come.
+        finalists=0,
+        confirmation=None,
+    )
     trials.insert_running(connection, claimed.study_id, asked)
 
 
@@ -256,6 +269,15 @@ def record_warnings(connection: Connection, claimed: Claim, found: Sequence[str]
     """
     said = connection.execute(select(jobs.c.warnings).where(jobs.c.id == claimed.id)).scalar_one()
     _write(connection, claimed, warnings=list(dict.fromkeys([*said, *found])))
+
+
+def go_on(connection: Connection, claimed: Claim, seconds: float) -> None:
+    """Queue a job again whose budget was raised while its last trials were under way.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, state="queued", seconds=seconds)
 
 
 def finish(

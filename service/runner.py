@@ -23,7 +23,7 @@ from service.tables import datasets
 from service.worker import Wave
 from studies.confirmation import Run, choose, confirm
 from studies.run import Asked, run_study
-from studies.spec import StudySpec
+from studies.spec import BudgetSpec, StudySpec
 from studies.wave import TrialResult, WaveTrial
 
 logger = logging.getLogger(__name__)
@@ -107,8 +107,11 @@ class Runner:
     def _run(self, claim: Claim) -> None:
         began = time.monotonic() - claim.seconds_spent
         try:
-            self._drive(claim, began)
+            spent = self._drive(claim, began)
             with self._database.write() as connection:
+                if jobs.budget(connection, claim) != spent:
+                    jobs.go_on(connection, claim, time.monotonic() - began)
+                    return
                 found = trials.best(connection, claim.study_id) is not None
                 jobs.finish(
                     connection,
@@ -127,8 +130,12 @@ class Runner:
             self.engine.stop(_stop_name(claim))
             self._fail(claim, time.monotonic() - began, error)
 
-    def _drive(self, claim: Claim, began: float) -> None:
-        """Search, then confirm what was found; each step is stored before the next."""
+    def _drive(self, claim: Claim, began: float) -> BudgetSpec:
+        """Search, then confirm what was found; each step is stored before the next.
+
+        Returns:
+            The budget that was spent.
+        """
         with self._database.read() as connection:
             digest = connection.execute(
                 select(datasets.c.digest).where(datasets.c.id == claim.dataset_id)
@@ -137,12 +144,25 @@ class Runner:
         found = self.engine.wait(self.engine.look(dataset, claim.spec), lambda: self.holds(claim))
         with self._database.write() as connection:
             jobs.record_warnings(connection, claim, found)
-        self._search(claim, dataset, began)
+        budget = self._search(claim, dataset, began)
         if claim.spec.confirmation.seeds:
-            self._confirm(claim, dataset, began)
+            left = None if budget.seconds is None else budget.seconds - (time.monotonic() - began)
+            self._confirm(claim, dataset, left)
+        return budget
 
-    def _search(self, claim: Claim, dataset: Path, began: float) -> None:
-        """Run the study, storing every wave before it starts and when it has ended."""
+    def _search(self, claim: Claim, dataset: Path, began: float) -> BudgetSpec:
+        """Run the study, storing every wave before it starts and when it has ended.
+
+        Returns:
+            The budget that was spent: it may be raised meanwhile.
+        """
+        budget = claim.spec.budget
+
+        def allowed() -> BudgetSpec:
+            nonlocal budget
+            with self._database.read() as connection:
+                budget = jobs.budget(connection, claim)
+            return budget
 
         def submit(
             spec: StudySpec, members: list[WaveTrial], number: int, seconds_left: float | None
@@ -158,6 +178,7 @@ class Runner:
             known=known,
             seconds_spent=claim.seconds_spent,
             in_flight=self.engine.slots,
+            allowed=allowed,
         ):
             with self._database.write() as connection:
                 if isinstance(event, Asked):
@@ -167,8 +188,9 @@ class Runner:
                     jobs.record_told(connection, claim, event.trials, seconds)
             if self._stopping.is_set():  # short waves end before a wait for them asks
                 raise Abandoned
+        return budget
 
-    def _confirm(self, claim: Claim, dataset: Path, began: float) -> None:
+    def _confirm(self, claim: Claim, dataset: Path, seconds: float | None) -> None:
         """Train the finalists again, as the stored trials name them."""
 
         def submit(
@@ -184,10 +206,8 @@ class Runner:
             return
         with self._database.write() as connection:
             jobs.record_confirming(connection, claim, numbers)
-        limit = claim.spec.budget.seconds
-        left = None if limit is None else limit - (time.monotonic() - began)
         finalists = [stored[number] for number in numbers]
-        confirmation = confirm(claim.spec, finalists, submit, left, self.engine.slots)
+        confirmation = confirm(claim.spec, finalists, submit, seconds, self.engine.slots)
         with self._database.write() as connection:
             if confirmation is None:
                 jobs.record_warnings(connection, claim, [UNCONFIRMED])

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Row
 
 from service.jobs import JobState
 from studies.data.schema import Column
 from studies.report import OptimizerSummary, TrialView
-from studies.spec import MAXIMIZED, Metric, StudySpec
+from studies.spec import MAXIMIZED, BudgetSpec, Metric, StudySpec
 from studies.verdict import Finalist
 
 Item = TypeVar("Item")
@@ -32,6 +32,23 @@ class JobSpec(StudySpec):
         # JSON can hold half a surrogate pair, which no database takes.
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError("must be text; got half a surrogate pair")
+        return value
+
+
+class JobChange(BaseModel):
+    """What may change of a job once it is submitted: how much it may spend."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    budget: BudgetSpec = Field(
+        description="Limits to change; those left out stay, null takes one away."
+    )
+
+    @field_validator("budget")
+    @classmethod
+    def _trials_stay_comparable(cls, value: BudgetSpec) -> BudgetSpec:
+        if "epochs" in value.model_fields_set:
+            raise ValueError("epochs cannot change: trials of different lengths do not compare")
         return value
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import MAXIMIZED, BudgetSpec, ConfirmationSpec, StudySpec
 
 SEARCHED = 2 / 3
 """The share of the seconds that trials may have where a confirmation is to come."""
@@ -13,10 +13,10 @@ SEARCHED = 2 / 3
 Limit = Literal["trials", "seconds", "total_epochs", "samples", "target", "patience"]
 
 
-def seconds_to_search(spec: StudySpec) -> float | None:
+def seconds_to_search(budget: BudgetSpec, confirmation: ConfirmationSpec) -> float | None:
     """How long trials may be asked for and trained; None for any time."""
-    seconds = spec.budget.seconds
-    return seconds if seconds is None or not spec.confirmation.seeds else SEARCHED * seconds
+    seconds = budget.seconds
+    return seconds if seconds is None or not confirmation.seeds else SEARCHED * seconds
 
 
 def limit_met(spec: StudySpec, trials: Sequence[FrozenTrial], seconds: float) -> Limit | None:
@@ -41,7 +41,11 @@ def limit_met(spec: StudySpec, trials: Sequence[FrozenTrial], seconds: float) ->
     if best is not None:
         spent["patience"] = sum(trial.number > best.number for trial in ended)
     for limit, amount in spent.items():
-        most = seconds_to_search(spec) if limit == "seconds" else getattr(budget, limit)
+        most = (
+            seconds_to_search(budget, spec.confirmation)
+            if limit == "seconds"
+            else getattr(budget, limit)
+        )
         if most is not None and amount >= most:
             return limit
     if best is not None and budget.target is not None:

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.budget import seconds_to_search
 from studies.search import Search
 from studies.space import Space
-from studies.spec import StudySpec
+from studies.spec import BudgetSpec, StudySpec
 from studies.wave import Pending, TrialResult, WaveTrial
 
 STATES = {
@@ -43,13 +43,13 @@ class Told:
     trials: list[FrozenTrial]
 
 
-def wave_size(spec: StudySpec, asked: int = 0) -> int:
+def wave_size(trials: int, asked: int = 0) -> int:
     """Trials of the next wave: few at first, so that the sampler learns early, then more.
 
     A quarter of those asked for so far, so that what a sampler does with all trials is done the
-    less often the more there are; never above a sixth of the budget, nor below 8.
+    less often the more there are; never above a sixth of the trials allowed, nor below 8.
     """
-    return max(8, min(max(16, asked // 4), spec.budget.trials // 6, 256))
+    return max(8, min(max(16, asked // 4), trials // 6, 256))
 
 
 def run_study(
@@ -59,6 +59,7 @@ def run_study(
     known: Sequence[FrozenTrial] = (),
     seconds_spent: float = 0.0,
     in_flight: int = 1,
+    allowed: Callable[[], BudgetSpec] | None = None,
 ) -> Iterator[Asked | Told]:
     """Ask, train and tell until the budget is spent; `studies.confirmation` comes after that.
 
@@ -71,16 +72,18 @@ def run_study(
         known: stored trials in order of number; running ones are trained (again) first.
         seconds_spent: what earlier runs of this study took.
         in_flight: waves under way at once.
+        allowed: the budget by now, asked for before every wave; None for the spec's, always.
 
     Yields:
         `Asked` before a wave starts, `Told` when it has ended.
     """
-    search = Search(spec, known)
+    search, allowed = Search(spec, known), allowed or (lambda: spec.budget)
+    budget = allowed()
     began = time.monotonic() - seconds_spent
     waves: deque[tuple[list[FrozenTrial], Pending[list[TrialResult]]]] = deque()
 
     def seconds_left() -> float | None:
-        limit = seconds_to_search(spec)
+        limit = seconds_to_search(budget, spec.confirmation)
         return None if limit is None else limit - (time.monotonic() - began)
 
     def start(trials: list[FrozenTrial]) -> None:
@@ -94,9 +97,10 @@ def run_study(
     for _, members in groupby(interrupted, key=lambda trial: trial.user_attrs["wave"]):
         start(list(members))
     while True:
-        while len(waves) < in_flight and not search.ended(time.monotonic() - began):
-            size = wave_size(spec, search.asked)
-            trials = search.ask(min(size, spec.budget.trials - search.asked))
+        budget = allowed()
+        while len(waves) < in_flight and not search.ended(budget, time.monotonic() - began):
+            size = wave_size(budget.trials, search.asked)
+            trials = search.ask(min(size, budget.trials - search.asked))
             yield Asked(trials)
             start(trials)
         if not waves:

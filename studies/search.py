@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.budget import limit_met
 from studies.samplers import make_sampler
 from studies.space import Space
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
 
 
 class _Contest:
@@ -64,9 +64,10 @@ class Search:
         """How many trials have ended."""
         return sum(trial.state.is_finished() for trial in self._trials)
 
-    def ended(self, seconds: float) -> bool:
-        """Whether nothing more may be asked for after so many seconds."""
-        return limit_met(self.spec, self._trials, seconds) is not None
+    def ended(self, budget: BudgetSpec, seconds: float) -> bool:
+        """Whether this budget allows nothing more after so many seconds."""
+        spec = self.spec.model_copy(update={"budget": budget})
+        return limit_met(spec, self._trials, seconds) is not None
 
     def ask(self, count: int) -> list[FrozenTrial]:
         """The next trials, running."""

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query, Response
 from optuna.trial import TrialState
 
 from optimizers.configuration import Configuration
-from service import datasets, jobs, trials
+from service import budgets, datasets, jobs, trials
 from service.errors import Conflict, Invalid
 from service.jobs import JobState
 from service.login import CurrentPrincipal
-from service.schemas import Best, Cursor, JobSpec, JobView, Page, TrialPage, job_view
+from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Page, TrialPage, job_view
 from service.services import CurrentServices
 from studies.confirmation import Confirmation
 from studies.report import Report, leaders, summarise, view
@@ -84,6 +84,19 @@ def cancel(services: CurrentServices, principal: CurrentPrincipal, job_id: str) 
     with services.database.write() as connection:
         jobs.cancel(connection, principal.owner, job_id)
         row = jobs.get(connection, principal.owner, job_id)
+    return job_view(row)
+
+
+@router.patch("/{job_id}")
+def change(
+    change: JobChange, services: CurrentServices, principal: CurrentPrincipal, job_id: str
+) -> JobView:
+    """Give a job another budget: from its next wave on; if it has ended, it goes on."""
+    with services.database.write() as connection:
+        changed = change.budget.model_dump(exclude_unset=True)
+        budgets.change(connection, principal.owner, job_id, changed)
+        row = jobs.get(connection, principal.owner, job_id)
+    services.runner.wake()
     return job_view(row)
 
 

@@ -126,12 +126,17 @@ def do_fail(connection: Connection, claim: Claim) -> None:
     jobs.finish(connection, claim, "failed", seconds=1.0, error="why")
 
 
+def do_go_on(connection: Connection, claim: Claim) -> None:
+    jobs.go_on(connection, claim, seconds=1.0)
+
+
 ACTIONS: dict[Callable[[Connection, Claim], None], tuple[JobState, set[JobState]]] = {
     do_claim: ("running", {"queued"}),
     do_requeue: ("queued", {"running"}),
     do_cancel: ("cancelled", {"queued", "running", "paused"}),
     do_complete: ("completed", {"running"}),
     do_fail: ("failed", {"running"}),
+    do_go_on: ("queued", {"running"}),
 }
 
 
@@ -166,6 +171,7 @@ def test_every_pair_of_states_is_decided(source: JobState, target: JobState) -> 
         ("queued", "running"), ("queued", "cancelled"), ("running", "queued"),
         ("running", "paused"), ("running", "completed"), ("running", "failed"),
         ("running", "cancelled"), ("paused", "queued"), ("paused", "cancelled"),
+        ("completed", "queued"), ("failed", "queued"), ("cancelled", "queued"),
     }  # fmt: skip
     assert (target in MOVES[source]) == ((source, target) in expected)
     assert (source in jobs.sources(target)) == ((source, target) in expected)

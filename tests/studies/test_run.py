@@ -33,7 +33,7 @@ def test_a_study_has_as_many_trials_as_its_budget_says(trials: int, in_flight: i
     assert all(trial.state.is_finished() for trial in stored)
     sizes = [len(wave) for wave in cluster.waves]
     so_far = [sum(sizes[:place]) for place in range(len(sizes))]
-    assert sizes[:-1] == [wave_size(spec, asked) for asked in so_far[:-1]]
+    assert sizes[:-1] == [wave_size(trials, asked) for asked in so_far[:-1]]
     assert sum(sizes) == trials
 
 
@@ -45,7 +45,7 @@ def test_a_study_has_as_many_trials_as_its_budget_says(trials: int, in_flight: i
     ],
 )  # fmt: skip
 def test_waves_grow_with_the_study_up_to_a_limit(trials: int, asked: int, size: int) -> None:
-    assert wave_size(resolved(budget={"trials": trials}), asked) == size
+    assert wave_size(trials, asked) == size
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,25 @@ def test_nothing_is_asked_once_the_seconds_are_spent(
     assert (asked, ended) == (2 + in_flight, 2 + in_flight)
     first = [50.0] * in_flight
     assert cluster.seconds_left == [*first, 30.0, 10.0]
+
+
+def test_a_budget_may_be_raised_on_the_way_and_after_the_end() -> None:
+    """What is asked until then is what the smaller budget asked."""
+    spec = resolved(budget={"trials": 40}, sampler="random")
+    small = run(spec)
+    larger = spec.budget.model_copy(update={"trials": 70})
+    budgets = iter([spec.budget] * 3)
+    raised = run(spec, allowed=lambda: next(budgets, larger))
+    continued = run(spec, known=small, allowed=lambda: larger)
+    assert len(raised) == len(continued) == 70
+    assert told(raised[:16]) == told(small[:16])
+    assert told(continued[:40]) == told(small)
+
+
+def test_a_budget_may_be_lowered_on_the_way() -> None:
+    spec = resolved(budget={"trials": 400}, sampler="random")
+    budgets, lower = iter([spec.budget] * 3), spec.budget.model_copy(update={"trials": 40})
+    assert len(run(spec, allowed=lambda: next(budgets, lower))) == 40
 
 
 def test_with_no_seconds_left_interrupted_trials_are_still_accounted_for() -> None:
