@@ -92,7 +92,8 @@ def plan(
     for trial, configuration in enumerate(configurations):
         by_batch[configuration.batch_size(len(training))].append(trial)
     stacks = []
-    for batch, members in by_batch.items():
+    # Large batches first, which are soon done: a training that is ended early has something then.
+    for batch, members in sorted(by_batch.items(), reverse=True):
         # Few rules a stack: each costs its kernels once, however many trials follow it.
         members.sort(key=lambda trial: configurations[trial].optimizer)
         size = stack_trials or stack_size(problem, training, batch, len(members), dtype)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.spec import MAXIMIZED, BudgetSpec, ConfirmationSpec, StudySpec
+from studies.spec import MAXIMIZED, StudySpec
 
 SEARCHED = 2 / 3
 """The share of the seconds that trials may have where a confirmation is to come."""
@@ -13,10 +13,16 @@ SEARCHED = 2 / 3
 Limit = Literal["trials", "seconds", "total_epochs", "samples", "target", "patience"]
 
 
-def seconds_to_search(budget: BudgetSpec, confirmation: ConfirmationSpec) -> float | None:
-    """How long trials may be asked for and trained; None for any time."""
-    seconds = budget.seconds
-    return seconds if seconds is None or not confirmation.seeds else SEARCHED * seconds
+def seconds_to_search(spec: StudySpec, trials: Sequence[FrozenTrial]) -> float | None:
+    """How long trials may be asked for and trained; None for any time.
+
+    All the seconds as long as no trial has completed: there is nothing to confirm then.
+    """
+    seconds = spec.budget.seconds
+    if seconds is None or not spec.confirmation.seeds:
+        return seconds
+    completed = any(trial.state == TrialState.COMPLETE for trial in trials)
+    return SEARCHED * seconds if completed else seconds
 
 
 def limit_met(spec: StudySpec, trials: Sequence[FrozenTrial], seconds: float) -> Limit | None:
@@ -41,11 +47,7 @@ def limit_met(spec: StudySpec, trials: Sequence[FrozenTrial], seconds: float) ->
     if best is not None:
         spent["patience"] = sum(trial.number > best.number for trial in ended)
     for limit, amount in spent.items():
-        most = (
-            seconds_to_search(budget, spec.confirmation)
-            if limit == "seconds"
-            else getattr(budget, limit)
-        )
+        most = seconds_to_search(spec, trials) if limit == "seconds" else getattr(budget, limit)
         if most is not None and amount >= most:
             return limit
     if best is not None and budget.target is not None:

@@ -83,7 +83,7 @@ def run_study(
     waves: deque[tuple[list[FrozenTrial], Pending[list[TrialResult]]]] = deque()
 
     def seconds_left() -> float | None:
-        limit = seconds_to_search(budget, spec.confirmation)
+        limit = seconds_to_search(spec.model_copy(update={"budget": budget}), search.trials)
         return None if limit is None else limit - (time.monotonic() - began)
 
     def start(trials: list[FrozenTrial]) -> None:

@@ -55,6 +55,11 @@ class Search:
         self._trials = list(trials)
 
     @property
+    def trials(self) -> Sequence[FrozenTrial]:
+        """All that were asked for so far, in order of number."""
+        return self._trials
+
+    @property
     def asked(self) -> int:
         """How many trials were asked for so far."""
         return len(self._trials)

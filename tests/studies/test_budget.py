@@ -51,6 +51,12 @@ def test_without_a_confirmation_trials_have_all_the_seconds() -> None:
         assert limit_met(spec, FALLING, 3.0) == limit
 
 
+def test_without_a_completed_trial_there_is_nothing_to_keep_seconds_for() -> None:
+    for seconds, limit in ((3.1, None), (3.0, "seconds")):
+        spec = resolved(budget={"seconds": seconds})
+        assert limit_met(spec, [trial(0, None), *RUNNING], 3.0) == limit
+
+
 def test_high_values_reach_a_target_from_below() -> None:
     for target, limit in ((1.0, "target"), (1.01, None)):
         spec = resolved(metric="accuracy", budget={"target": target})

@@ -166,7 +166,7 @@ def test_nothing_is_asked_once_the_seconds_are_spent(
             ended += 1
             now += 20.0  # two and a half waves fit into what is left
     assert (asked, ended) == (2 + in_flight, 2 + in_flight)
-    first = [50.0] * in_flight
+    first = [80.0] * in_flight  # as long as no trial has completed, there is nothing to confirm
     assert cluster.seconds_left == [*first, 30.0, 10.0]
 
 
