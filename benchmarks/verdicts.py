@@ -186,7 +186,7 @@ class Tally:
         self.ties += sum(pair.outcome == "tie" for pair in verdict.pairs)
         self.open += sum(pair.outcome == "open" for pair in verdict.pairs)
         for row in verdict.finalists:
-            for score in scored[row.number][SEEDS:]:
+            for score in scored.get(row.number, [])[SEEDS:]:
                 self.next_runs += 1
                 low, high = row.next_run
                 self.next_runs_inside += score is not None and low <= score <= high

@@ -78,9 +78,10 @@ def choose(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[int]:
     To compare optimizers: the best few of each, as the luck of tuning is seen from runners-up. To
     search: the best few of all and the best of each optimizer, as long as it is among the leading.
     """
-    ranked = finalists(_direction(spec), _tried(trials), max(1, len(trials)))
+    tried = _tried(spec, trials)
+    ranked = finalists(_direction(spec), tried, max(1, len(trials)))
     if spec.question == "compare":
-        return finalists(_direction(spec), _tried(trials))
+        return finalists(_direction(spec), tried)
     best: dict[str, int] = {}
     for number in ranked:
         best.setdefault(trials[number].params["optimizer"], number)
@@ -194,9 +195,9 @@ def conclude(spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confi
     """
     metric = str(spec.metric)
     confirmed = confirmation.scores(metric, "test")
-    tried = _tried(trials)
+    tried = _tried(spec, trials)
     judged = {trials[number].params["optimizer"] for number in confirmed}
-    silent = {t.optimizer for t in tried} - {t.optimizer for t in tried if t.value is not None}
+    silent = {t.optimizer for t in tried} - {t.optimizer for t in tried if t.completed}
     # All trials start from the same weights, so all have the same score before their first step.
     untrained = (t.user_attrs["untrained"] for t in trials if "untrained" in t.user_attrs)
     return judge(
@@ -232,14 +233,19 @@ def _direction(spec: StudySpec) -> Direction:
     return "maximize" if spec.metric in MAXIMIZED else "minimize"
 
 
-def _tried(trials: Sequence[FrozenTrial]) -> list[Trial]:
+def _tried(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[Trial]:
     """As verdicts see them; a trial that was stopped says nothing of its configuration."""
     return [
-        Trial(
-            trial.number,
-            trial.params["optimizer"],
-            trial.values[0] if trial.state == TrialState.COMPLETE else None,
-        )
+        _seen(trial, str(spec.metric))
         for trial in trials
         if trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
     ]
+
+
+def _seen(trial: FrozenTrial, metric: str) -> Trial:
+    optimizer = trial.params["optimizer"]
+    if trial.state == TrialState.COMPLETE:
+        return Trial(trial.number, optimizer, trial.values[0])
+    if "dropped_at" in trial.user_attrs:
+        return Trial(trial.number, optimizer, trial.user_attrs["metrics"][metric], dropped=True)
+    return Trial(trial.number, optimizer, None)

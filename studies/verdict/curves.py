@@ -15,7 +15,7 @@ def curves(evidence: Evidence, confidence: float) -> list[BudgetCurve]:
 
     The mean over all choices of k of its N trials, in closed form, without replacement (Tang et al.
     2020, arXiv:2004.13705, after Dodge et al. 2019, arXiv:1909.03004). A diverged trial counts as
-    the worst validation score of the study.
+    the worst validation score of the study, a dropped one as what it had reached.
     """
     losses = [arm.validation[np.isfinite(arm.validation)] for arm in evidence.arms]
     worst = max((float(values.max()) for values in losses), default=0.0)

@@ -26,12 +26,21 @@ class Trial:
     Attributes:
         number: in its study; tuning goes in order of number.
         optimizer: by name.
-        value: the metric on the validation rows; None if it diverged or was dropped.
+        value: the metric on the validation rows, of a dropped trial at its rung; None if it
+            diverged.
+        dropped: whether a rung dropped it; such a trial is no finalist and comes after all that
+            completed, as it came to at worst what it had reached.
     """
 
     number: int
     optimizer: str
     value: float | None
+    dropped: bool = False
+
+    @property
+    def completed(self) -> bool:
+        """Whether it trained to the end."""
+        return self.value is not None and not self.dropped
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class Arm:
 
     Attributes:
         numbers: of its trials, by rank.
-        validation: losses by rank; infinite where there is no value: (trials,).
+        validation: losses by rank, ascending; infinite where there is no value, of a dropped trial
+            no less than of any that completed: (trials,).
         test: losses by rank and seed: (trials, seeds). Of a trial that was not confirmed: those
             of the next better one that was, plus the difference in validation.
         confirmed: ranks of the trials that were trained again.
@@ -96,7 +106,7 @@ def finalists(
     found: dict[str, list[int]] = {}
     for trial in _ranked(direction, trials):
         best = found.setdefault(trial.optimizer, [])
-        if trial.value is not None and len(best) < per_optimizer:
+        if trial.completed and len(best) < per_optimizer:
             best.append(trial.number)
     chosen = {number for best in found.values() for number in best}
     return [trial.number for trial in _ranked(direction, trials) if trial.number in chosen]
@@ -125,7 +135,7 @@ def gather(
     ranked = _ranked(direction, trials)
     arms = (
         _arm(name, [t for t in ranked if t.optimizer == name], confirmed, sign, worst)
-        for name in sorted({trial.optimizer for trial in trials if trial.value is not None})
+        for name in sorted({trial.optimizer for trial in trials if trial.completed})
     )
     return Evidence(sign=sign, arms=tuple(arms), worst=worst, about=about)
 
@@ -143,6 +153,9 @@ def _arm(
             sorted(confirmed),
             f"trial {ranked[0].number} among them, the best of {optimizer}; `finalists` names all",
         )
+    validation = np.maximum.accumulate(
+        [math.inf if trial.value is None else sign * trial.value for trial in ranked]
+    )
     rows: list[Floats] = []
     diverged: list[list[bool]] = []
     places: list[int] = []
@@ -155,12 +168,12 @@ def _arm(
         elif trial.value is None:
             rows.append(np.full_like(rows[0], worst))
         else:
-            behind = sign * (trial.value - (ranked[places[-1]].value or 0.0))
+            behind = validation[rank] - validation[places[-1]]
             rows.append(np.minimum(rows[places[-1]] + behind, worst))
     return Arm(
         optimizer=optimizer,
         numbers=tuple(trial.number for trial in ranked),
-        validation=np.array([math.inf if t.value is None else sign * t.value for t in ranked]),
+        validation=validation,
         test=np.stack(rows),
         confirmed=tuple(places),
         diverged=np.array(diverged),
@@ -168,11 +181,18 @@ def _arm(
 
 
 def _ranked(direction: Direction, trials: Sequence[Trial]) -> list[Trial]:
-    """Best validation first, the diverged last; of equal ones the earlier trial, as tuning does."""
+    """Best validation first, the dropped behind the completed, the diverged last.
+
+    Of equal ones the earlier trial, as tuning does.
+    """
     sign = 1 if direction == "minimize" else -1
     return sorted(
         trials,
-        key=lambda t: (math.inf if t.value is None else sign * t.value, t.number),
+        key=lambda t: (
+            not t.completed,
+            math.inf if t.value is None else sign * t.value,
+            t.number,
+        ),
     )
 
 
@@ -191,7 +211,7 @@ def _check_trials(direction: Direction, trials: Sequence[Trial]) -> None:
 def _check_confirmed(
     trials: Sequence[Trial], confirmed: Mapping[int, Sequence[float | None]]
 ) -> None:
-    completed = {trial.number for trial in trials if trial.value is not None}
+    completed = {trial.number for trial in trials if trial.completed}
     seeds = {len(scores) for scores in confirmed.values()}
     if len(seeds) > 1 or (seeds and min(seeds) < 2):
         raise _error("confirmed", sorted(seeds), "the same number of seeds for all, at least 2")

@@ -148,6 +148,25 @@ def test_an_unconfirmed_trial_scores_as_the_next_better_plus_what_validation_lac
     assert arm.test == pytest.approx(np.array([[1, 2], [1.5, 2.5], [1.7, 2.7], [5, 5], [5, 5]]))
 
 
+def test_a_dropped_trial_is_no_finalist_and_comes_behind_the_completed() -> None:
+    trials = [
+        Trial(0, "adam", 0.5),
+        Trial(1, "adam", 0.2, dropped=True),
+        Trial(2, "adam", 0.9, dropped=True),
+        Trial(3, "adam", None),
+        Trial(4, "sgd", 0.1, dropped=True),
+    ]
+    assert finalists("minimize", trials) == [0]
+    (arm,) = gather("minimize", trials, {0: (1.0, 2.0)}, chance=9.0).arms
+    assert arm.numbers == (0, 1, 2, 3)
+    assert arm.validation.tolist() == [0.5, 0.5, 0.9, math.inf]
+    assert arm.test == pytest.approx(np.array([[1, 2], [1, 2], [1.4, 2.4], [9, 9]]))
+    answer = judge("minimize", trials, {0: (1.0, 2.0)})
+    assert answer.sentence == "adam was compared with no other. No trial of sgd completed."
+    with pytest.raises(EvidenceError, match="completed"):
+        judge("minimize", trials, {0: (1.0, 2.0), 1: (1.0, 2.0)})
+
+
 def test_configurations_are_compared_as_they_were_found() -> None:
     """A paired t-test of the two best, whatever else was tried and however often."""
     trials = study({"adam": 0.0, "sgd": 0.04}, trials=4)
