@@ -45,6 +45,9 @@ _CONFIG = {
 
 T = TypeVar("T")
 
+Work = Future[T]
+"""Something under way on a worker."""
+
 
 class Abandoned(Exception):
     """The wave is no longer wanted: its job was cancelled, or the server is stopping."""
@@ -76,19 +79,19 @@ class Engine(AbstractContextManager["Engine"]):
             )
             self._client = Client(self._cluster)
 
-    def submit(self, wave: Wave) -> "Future[list[TrialResult]]":
+    def submit(self, wave: Wave) -> Work[list[TrialResult]]:
         """Start training a wave; its result is `list[TrialResult]`."""
         return self._client.submit(train_wave, wave, pure=False, retries=0)
 
-    def confirm(self, wave: Wave) -> "Future[list[Run]]":
+    def confirm(self, wave: Wave) -> Work[list[Run]]:
         """Start training finalists again; its result is `list[Run]`."""
         return self._client.submit(confirm_wave, wave, pure=False, retries=0)
 
-    def look(self, dataset: Path, spec: StudySpec) -> "Future[list[str]]":
+    def look(self, dataset: Path, spec: StudySpec) -> Work[list[str]]:
         """Start preparing a dataset; its result is what the user should know about it."""
         return self._client.submit(find_warnings, dataset, spec, pure=False, retries=0)
 
-    def wait(self, future: "Future[T]", wanted: Callable[[], bool]) -> T:
+    def wait(self, future: Work[T], wanted: Callable[[], bool]) -> T:
         """What came of a wave or a look.
 
         Raises:

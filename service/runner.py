@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from distributed import Future
 from sqlalchemy import select
 
 from service import jobs, trials
 from service.database import Database
-from service.engine import Abandoned, Engine
+from service.engine import Abandoned, Engine, Work
 from service.jobs import Claim, Superseded
 from service.store import Store
 from service.tables import datasets
@@ -43,7 +42,7 @@ class _Pending(Generic[T]):
 
     runner: "Runner"
     claim: Claim
-    future: "Future[T]"
+    future: Work[T]
 
     def result(self) -> T:
         return self.runner.engine.wait(self.future, lambda: self.runner.holds(self.claim))
