@@ -166,7 +166,8 @@ class Runner:
         def submit(
             spec: StudySpec, members: list[WaveTrial], number: int, seconds_left: float | None
         ) -> _Pending[list[TrialResult]]:
-            wave = Wave(dataset, spec, members, number, seconds_left, _stop_name(claim))
+            stop = _stop_name(claim)
+            wave = Wave(dataset, spec, members, number, _deadline(seconds_left), stop)
             return _Pending(self, claim, self.engine.submit(wave))
 
         with self._database.read() as connection:
@@ -195,7 +196,7 @@ class Runner:
         def submit(
             spec: StudySpec, runs: list[WaveTrial], seconds_left: float | None
         ) -> _Pending[list[Run]]:
-            wave = Wave(dataset, spec, runs, 0, seconds_left, _stop_name(claim))
+            wave = Wave(dataset, spec, runs, 0, _deadline(seconds_left), _stop_name(claim))
             return _Pending(self, claim, self.engine.confirm(wave))
 
         with self._database.read() as connection:
@@ -220,6 +221,10 @@ class Runner:
                 jobs.finish(connection, claim, "failed", seconds=seconds, error=text)
         except Superseded:
             logger.info("job %s had been cancelled", claim.id)
+
+
+def _deadline(seconds_left: float | None) -> float | None:
+    return None if seconds_left is None else time.time() + seconds_left
 
 
 def _stop_name(claim: Claim) -> str:

@@ -30,7 +30,8 @@ class Wave:
         spec: the resolved spec.
         trials: what to train.
         number: of the wave within its study; of no matter in a confirmation.
-        seconds_left: of the job's budget; None if it has no limit.
+        deadline: when the job's budget of time ends, in seconds since 1970, as it may take a while
+            to get here; None if there is none.
         stop: name of the event that ends the wave early.
     """
 
@@ -38,7 +39,7 @@ class Wave:
     spec: StudySpec
     trials: list[WaveTrial]
     number: int
-    seconds_left: float | None
+    deadline: float | None
     stop: str
 
 
@@ -71,8 +72,10 @@ def _prepared(dataset: Path, fields: str) -> Data:
 
 
 def _keep_going(wave: Wave) -> Callable[[], bool]:
-    began = time.monotonic()
-    deadline = float("inf") if wave.seconds_left is None else began + wave.seconds_left
+    began = time.monotonic()  # which nobody sets to another time in between
+    deadline = float("inf")
+    if wave.deadline is not None:
+        deadline = began + wave.deadline - time.time()
     stop = Event(wave.stop)
     next_poll = began + POLL_SECONDS
 

@@ -296,7 +296,7 @@ def test_without_time_for_a_confirmation_a_job_says_so(
 ) -> None:
     confirm = services.runner.engine.confirm
     monkeypatch.setattr(
-        services.runner.engine, "confirm", lambda wave: confirm(replace(wave, seconds_left=0.0))
+        services.runner.engine, "confirm", lambda wave: confirm(replace(wave, deadline=0.0))
     )
     job_id = queue(services, add_dataset(services), confirmation={"seeds": 2})
     job = in_state(services, job_id, "completed")

@@ -1,4 +1,5 @@
 import pickle
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,12 +58,12 @@ def test_without_seconds_left_every_trial_is_stopped_before_it_begins(
     engine: Engine, dataset: Path
 ) -> None:
     for left in (0.0, -5.0):
-        for each in trained(engine, replace(wave(dataset), seconds_left=left)):
+        for each in trained(engine, replace(wave(dataset), deadline=time.time() + left)):
             assert (each.outcome, each.value, each.curve) == ("stopped", None, {})
 
 
 def test_a_wave_ends_when_its_seconds_are_over(engine: Engine, dataset: Path) -> None:
-    found = trained(engine, replace(wave(dataset, epochs=10_000), seconds_left=0.3))
+    found = trained(engine, replace(wave(dataset, epochs=10_000), deadline=time.time() + 1.0))
     assert "stopped" in {each.outcome for each in found}
     assert any(each.curve for each in found)
     assert all(each.value is None for each in found)
