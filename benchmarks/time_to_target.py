@@ -60,6 +60,7 @@ def wanted(name: str, seed: int, trials: int, **budget: Any) -> dict[str, Any]:
         "budget": {"trials": trials, "epochs": 20} | budget,
         "confirmation": {"seeds": 0},  # comes after the target is reached
         "seed": seed,
+        "transfer": False,
     }
 
 

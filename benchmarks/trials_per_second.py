@@ -38,6 +38,7 @@ def spec_of(trials: int, seed: int) -> StudySpec:
         budget=BudgetSpec(trials=trials, epochs=20),
         rungs=RungsSpec(rule="none"),
         seed=seed,
+        transfer=False,
     )
 
 

@@ -75,6 +75,9 @@ def tune(
         int, typer.Option(help="Fresh seeds that the finalists train from; 0 for none.")
     ] = 10,
     seed: Annotated[int, typer.Option(help="The same seed gives the same study.")] = 0,
+    transfer: Annotated[
+        bool, typer.Option(help="First try what your earlier jobs found on similar data.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Find the best optimizer, learning rate and schedule for a dataset."""
@@ -83,6 +86,7 @@ def tune(
         "confirmation": {"seeds": seeds},
         "question": "compare" if compare else "search",
         "seed": seed,
+        "transfer": transfer,
     }
     if metric:
         spec["metric"] = metric

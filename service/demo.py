@@ -57,6 +57,7 @@ def _tune(client: Client, console: Console, trials: int) -> None:
         metric="accuracy",
         space={"batch": ["full", "single", 32, 64]},
         budget={"trials": trials, "epochs": EPOCHS},
+        transfer=False,  # the demo's home stays: each run would start from the one before
     )
     display.show_plan(console, dataset, job)
     job = display.follow(console, client.watch(job["id"]))

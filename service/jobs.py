@@ -20,6 +20,7 @@ from service.tables import jobs, now
 from studies.confirmation import Confirmation
 from studies.resolve import Resolved
 from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
+from studies.transfer import Transferred
 
 JobState = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
 
@@ -259,6 +260,17 @@ def record_confirmed(connection: Connection, claimed: Claim, confirmation: Confi
         Superseded: the job is no longer ours.
     """
     _write(connection, claimed, confirmation=confirmation.model_dump(mode="json"))
+
+
+def record_transferred(
+    connection: Connection, claimed: Claim, transferred: Sequence[Transferred]
+) -> None:
+    """Store what the job takes from earlier ones.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, transferred=[each.model_dump(mode="json") for each in transferred])
 
 
 def record_warnings(connection: Connection, claimed: Claim, found: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import select
 
-from service import jobs, trials
+from service import jobs, transfers, trials
 from service.database import Database
 from service.engine import Abandoned, Engine, Work
 from service.jobs import Claim, Superseded
@@ -172,6 +172,8 @@ class Runner:
 
         with self._database.read() as connection:
             known = trials.read(connection, claim.study_id)
+        with self._database.write() as connection:
+            transferred = transfers.settle(connection, claim)
         for event in run_study(
             claim.spec,
             submit,
@@ -179,6 +181,7 @@ class Runner:
             seconds_spent=claim.seconds_spent,
             in_flight=self.engine.slots,
             allowed=allowed,
+            transferred=transferred,
         ):
             with self._database.write() as connection:
                 if isinstance(event, Asked):

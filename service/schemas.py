@@ -11,6 +11,7 @@ from service.jobs import JobState
 from studies.data.schema import Column
 from studies.report import OptimizerSummary, TrialView
 from studies.spec import MAXIMIZED, BudgetSpec, Metric, StudySpec
+from studies.transfer import Source
 from studies.verdict import Finalist
 
 Item = TypeVar("Item")
@@ -102,6 +103,10 @@ class JobView(BaseModel):
     confirmed: bool = Field(description="Whether that is done: the report has a verdict then.")
     seconds: float = Field(description="Spent so far, waiting in the queue left out.")
     seconds_left: float | None = Field(description="An estimate, once a wave has ended.")
+    transferred: list[Source] = Field(
+        description="Where the first trials after the defaults come from: earlier jobs of yours on "
+        "similar data. Settled when the job starts."
+    )
     error: str | None
     warnings: list[str]
     inferred: dict[str, str] = Field(description="What was left open, and why it is as it is.")
@@ -197,6 +202,7 @@ def job_view(row: Row[Any]) -> JobView:
         confirmed=row.confirmation is not None,
         seconds=row.seconds,
         seconds_left=left,
+        transferred=[each["source"] for each in row.transferred or ()],
         error=row.error,
         warnings=row.warnings,
         inferred=row.inferred,

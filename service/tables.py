@@ -105,6 +105,7 @@ jobs = Table(
     _count("trials_stopped"),
     _count("finalists"),  # that are trained again, or have been
     Column("confirmation", JSON(none_as_null=True), nullable=True),  # what came of them
+    Column("transferred", JSON(none_as_null=True), nullable=True),  # settled when it starts
     Column("best_value", Float, nullable=True),
     Column("best_trial", Integer, nullable=True),  # its number within the study
     _count("waves_done"),

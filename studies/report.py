@@ -16,6 +16,7 @@ from studies.pareto import Unbeaten, pareto
 from studies.sensitivity import Sensitivity, sensitivities
 from studies.space import Space
 from studies.spec import MAXIMIZED, Metric, StudySpec
+from studies.transfer import Source
 from studies.verdict import Verdict
 
 Outcome = Literal["running", "completed", "dropped", "diverged", "stopped"]
@@ -32,6 +33,7 @@ class TrialView(BaseModel):
         threshold: the value of the last trial that passed that rung.
         audited: whether it trained to the end to see whether dropping it was right.
         trouble: what was wrong with the learning curve of its last rung.
+        transferred: where its configuration comes from, if an earlier job found it.
     """
 
     number: int
@@ -47,6 +49,19 @@ class TrialView(BaseModel):
     audited: bool
     diverged_at: int | None
     trouble: Trouble | None
+    transferred: Source | None
+
+
+class TransferredTrial(BaseModel):
+    """What a configuration that an earlier job found came to.
+
+    Attributes:
+        rank: among the completed trials of this study, from 1; None unless completed.
+        trial: it, with where it comes from.
+    """
+
+    rank: int | None
+    trial: TrialView
 
 
 class OptimizerSummary(BaseModel):
@@ -86,6 +101,7 @@ class Report(BaseModel):
             it that of the finalist which stands for an optimizer that nobody beats and scored best
             over fresh seeds.
         optimizers: one row an optimizer, best first.
+        transferred: what configurations of earlier jobs came to, in the order they were tried.
         progress: (trial number, best value so far) wherever the best changed.
         curves: validation metric by epoch of every optimizer's best trial.
         importance: what each choice, and the seed, matters.
@@ -101,6 +117,7 @@ class Report(BaseModel):
     audit: Audit | None
     best: TrialView | None
     optimizers: list[OptimizerSummary]
+    transferred: list[TransferredTrial]
     progress: list[tuple[int, float]]
     curves: dict[str, dict[int, float]]
     importance: Importance
@@ -126,6 +143,7 @@ def view(trial: FrozenTrial, space: Space) -> TrialView:
         audited=trial.user_attrs.get("audited", False),
         diverged_at=trial.user_attrs.get("diverged_at"),
         trouble=trial.user_attrs.get("trouble"),
+        transferred=trial.user_attrs.get("transferred"),
     )
 
 
@@ -194,6 +212,7 @@ def summarise(
         audit=_audit(spec, completed),
         best=None if chosen is None else view(trials[chosen], space),
         optimizers=summaries,
+        transferred=_transferred(spec, trials, completed),
         progress=progress,
         curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
         importance=importance(spec, trials, seeds),
@@ -202,6 +221,23 @@ def summarise(
         verdict=verdict,
         confirmation=confirmation,
     )
+
+
+def _transferred(
+    spec: StudySpec, trials: Sequence[FrozenTrial], completed: Sequence[FrozenTrial]
+) -> list[TransferredTrial]:
+    space = Space(spec)
+    scores = [_score(spec, trial) for trial in completed]
+    return [
+        TransferredTrial(
+            rank=1 + sum(score < _score(spec, trial) for score in scores)
+            if trial.state == TrialState.COMPLETE
+            else None,
+            trial=view(trial, space),
+        )
+        for trial in trials
+        if "transferred" in trial.user_attrs
+    ]
 
 
 def _audit(spec: StudySpec, completed: Sequence[FrozenTrial]) -> Audit | None:

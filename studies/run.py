@@ -14,6 +14,7 @@ from studies.budget import seconds_to_search
 from studies.search import Search
 from studies.space import Space
 from studies.spec import BudgetSpec, StudySpec
+from studies.transfer import Transferred
 from studies.wave import Pending, TrialResult, WaveTrial
 
 STATES = {
@@ -60,6 +61,7 @@ def run_study(
     seconds_spent: float = 0.0,
     in_flight: int = 1,
     allowed: Callable[[], BudgetSpec] | None = None,
+    transferred: Sequence[Transferred] = (),
 ) -> Iterator[Asked | Told]:
     """Ask, train and tell until the budget is spent; `studies.confirmation` comes after that.
 
@@ -73,11 +75,12 @@ def run_study(
         seconds_spent: what earlier runs of this study took.
         in_flight: waves under way at once.
         allowed: the budget by now, asked for before every wave; None for the spec's, always.
+        transferred: what earlier studies found, to be tried after the defaults.
 
     Yields:
         `Asked` before a wave starts, `Told` when it has ended.
     """
-    search, allowed = Search(spec, known), allowed or (lambda: spec.budget)
+    search, allowed = Search(spec, known, transferred), allowed or (lambda: spec.budget)
     budget = allowed()
     began = time.monotonic() - seconds_spent
     waves: deque[tuple[list[FrozenTrial], Pending[list[TrialResult]]]] = deque()

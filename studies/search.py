@@ -1,7 +1,7 @@
-"""The ask-and-tell side of a study: defaults first, then what its sampler proposes.
+"""The ask-and-tell side of a study: defaults, what earlier studies found, then what its sampler says.
 
-Everything follows from the stored trials: the numbers that a wave is drawn with are made from the
-study's seed and the number of the wave's first trial.
+Everything follows from the stored trials and transferred configurations: the numbers that a wave is
+drawn with are made from the study's seed and the number of the wave's first trial.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,26 @@ from studies.budget import limit_met
 from studies.samplers import make_sampler
 from studies.space import Space
 from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
+from studies.transfer import Transferred
 
 
 class _Contest:
-    """A sampler and what it may choose from: all optimizers, or one that is compared."""
+    """A sampler and what it may choose from: all optimizers, or one that is compared.
 
-    def __init__(self, spec: StudySpec) -> None:
+    Attributes:
+        first: params and user attributes of the trials that it does not choose.
+    """
+
+    def __init__(self, spec: StudySpec, transferred: Sequence[Transferred]) -> None:
         self.space = Space(spec)
-        self.defaults = self.space.defaults()
+        self.first: list[tuple[dict[str, Any], dict[str, Any]]] = [
+            *((self.space.params(one), {"default": True}) for one in self.space.defaults()),
+            *(
+                (one.params, {"default": False, "transferred": one.source.model_dump()})
+                for one in transferred
+                if self.space.contains(one.params)
+            ),
+        ]
         self.sampler = make_sampler(spec, self.space)
 
 
@@ -46,12 +58,19 @@ class Search:
     Args:
         spec: a resolved spec.
         trials: what is already known, in order of number, running trials among them.
+        transferred: what earlier studies found, to be tried after the defaults; the same whenever
+            a study is rebuilt.
     """
 
-    def __init__(self, spec: StudySpec, trials: Sequence[FrozenTrial] = ()) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        trials: Sequence[FrozenTrial] = (),
+        transferred: Sequence[Transferred] = (),
+    ) -> None:
         self.spec = spec
         self.space = Space(spec)
-        self._contests = [_Contest(one) for one in _apart(spec, self.space)]
+        self._contests = [_Contest(one, transferred) for one in _apart(spec, self.space)]
         self._trials = list(trials)
 
     @property
@@ -81,12 +100,12 @@ class Search:
         rng = np.random.default_rng([self.spec.seed, first])
         for contest, share in self._shares(count):
             had = len(self._of(contest))
-            defaults = contest.defaults[had : had + share]
-            for configuration in defaults:
-                self._start(self.space.params(configuration), wave, default=True)
-            if missing := share - len(defaults):
+            given = contest.first[had : had + share]
+            for params, attributes in given:
+                self._start(params, wave, attributes)
+            if missing := share - len(given):
                 for params in contest.sampler.propose(self._of(contest), missing, rng):
-                    self._start(params, wave)
+                    self._start(params, wave, {"default": False})
         return self._trials[first:]
 
     def _shares(self, count: int) -> Iterator[tuple[_Contest, int]]:
@@ -104,7 +123,7 @@ class Search:
         names = contest.space.optimizers
         return [trial for trial in self._trials if trial.params["optimizer"] in names]
 
-    def _start(self, params: dict[str, Any], wave: int, *, default: bool = False) -> None:
+    def _start(self, params: dict[str, Any], wave: int, attributes: dict[str, Any]) -> None:
         trial = FrozenTrial(
             number=self.asked,
             trial_id=-1,  # its storage has its own
@@ -114,7 +133,7 @@ class Search:
             datetime_complete=None,
             params=params,
             distributions=self.space.distributions(params),
-            user_attrs={"wave": wave, "default": default},
+            user_attrs={"wave": wave} | attributes,
             system_attrs={},
             intermediate_values={},
         )

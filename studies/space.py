@@ -127,6 +127,18 @@ class Space:
                 params[name] = _value(h, values[h.name])
         return params
 
+    def contains(self, params: Mapping[str, Any]) -> bool:
+        """Whether stored Optuna parameters, perhaps of another study, are of this space."""
+        if (
+            params.get("optimizer") not in self.optimizers
+            or params.get("schedule") not in self.schedules
+        ):
+            return False
+        ranges = self.distributions(params)
+        return params.keys() == ranges.keys() and all(
+            _holds(d, params[name]) for name, d in ranges.items()
+        )
+
     def distributions(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution]:
         """The range of every one of these parameters."""
         found: dict[str, BaseDistribution] = dict(self._choices)
@@ -186,6 +198,12 @@ def _suggest(
         trial.suggest_int(name, d.low, d.high, log=d.log)
     else:
         trial.suggest_float(name, d.low, d.high, log=d.log)
+
+
+def _holds(d: BaseDistribution, value: Any) -> bool:
+    if isinstance(d, CategoricalDistribution):
+        return value in d.choices
+    return isinstance(d, FloatDistribution | IntDistribution) and d.low <= value <= d.high
 
 
 def _value(h: Hyperparameter, x: float) -> float:

@@ -138,4 +138,9 @@ class StudySpec(_Strict):
         "so every one gets the same number of trials.",
     )
     sampler: Literal["model", "tpe", "sobol", "random"] = "model"
+    transfer: bool = Field(
+        default=True,
+        description="Whether what your earlier jobs found on similar data is tried first; which "
+        "configurations those are is settled when the job starts, and stands in the job.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**32)

@@ -19,6 +19,7 @@ SMALL: Json = {
     "space": {"optimizers": ["sgd", "adam"], "schedules": ["constant", "cosine"], "batch": [16]},
     "budget": {"trials": 8, "epochs": 2},
     "confirmation": {"seeds": 0},
+    "transfer": False,  # jobs of other tests are in the same server
 }
 # Far more than any test waits for: to be cancelled, or to be interrupted.
 ENDLESS: Json = SMALL | {"budget": {"trials": 1000, "epochs": 10_000}}

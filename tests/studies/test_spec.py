@@ -38,6 +38,7 @@ def test_a_spec_reads_back_from_its_json() -> None:
         "confirmation": {"seeds": 20},
         "question": "compare",
         "sampler": "random",
+        "transfer": False,
         "seed": 2**32 - 1,
     }
     spec = StudySpec.model_validate(given)
