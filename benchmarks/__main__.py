@@ -7,6 +7,7 @@ from benchmarks import (
     storage,
     throughput,
     time_to_target,
+    transfer,
     trials_per_second,
     verdicts,
 )
@@ -20,3 +21,4 @@ if __name__ == "__main__":
     time_to_target.main()
     verdicts.main()
     regret.main()
+    transfer.main()

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.tables import data, scores
+from benchmarks.tables import NUMERIC, data, scores
 from optimizers.configuration import Configuration
 from studies.run import wave_size
 from studies.search import Search
@@ -98,7 +98,7 @@ SIDES: dict[str, Callable[[StudySpec], Study]] = {
 
 def described(table: str, space: str, seed: int, trials: int) -> StudySpec:
     """The spec of one study."""
-    task: Task = "regression" if table == "diabetes" else "classification"
+    task: Task = "regression" if table in NUMERIC else "classification"
     return StudySpec.model_validate(
         {
             "target": "y",

@@ -1,10 +1,18 @@
 """Small real tables, and real trainings on them by the hundred."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_friedman1,
+)
 
 from optimizers.configuration import Configuration
 from optimizers.problem import Examples as TrainingExamples
@@ -15,16 +23,24 @@ from studies.spec import StudySpec
 from studies.wave import build_problem
 
 TABLES = {"wine": load_wine, "breast_cancer": load_breast_cancer, "diabetes": load_diabetes}
+MORE: dict[str, Callable[[], Any]] = {
+    "iris": lambda: load_iris(return_X_y=True),
+    "digits, even rows": lambda: [part[::2] for part in load_digits(return_X_y=True)],
+    "digits, odd rows": lambda: [part[1::2] for part in load_digits(return_X_y=True)],
+    "friedman": lambda: make_friedman1(500, noise=1.0, random_state=0),
+}
+NUMERIC = {"diabetes", "friedman"}
 STACK = 128
 
 
 def data(table: str, seed: int) -> Data:
     """A table, cut and standardised by its training rows."""
-    inputs, targets = TABLES[table](return_X_y=True)
-    numeric = table == "diabetes"
+    inputs, targets = MORE[table]() if table in MORE else TABLES[table](return_X_y=True)
+    numeric = table in NUMERIC
     parts = split(len(inputs), seed, None if numeric else targets)
     train_rows = inputs[parts.train]
-    inputs = ((inputs - train_rows.mean(0)) / train_rows.std(0)).astype(np.float32)
+    spread = np.where(train_rows.std(0) > 0, train_rows.std(0), 1.0)  # digits: always-white pixels
+    inputs = ((inputs - train_rows.mean(0)) / spread).astype(np.float32)
     mean, scale = 0.0, 1.0
     if numeric:
         mean, scale = targets[parts.train].mean(), targets[parts.train].std()
