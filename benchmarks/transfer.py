@@ -41,7 +41,7 @@ def run(
     found: list[list[FrozenTrial]] = [[] for _ in searches]
     budget = specs[0].budget.trials
     while (done := len(found[0])) < budget:
-        size = min(wave_size(specs[0], done), budget - done)
+        size = min(wave_size(budget, done), budget - done)
         waves = [search.ask(size) for search in searches]
         configurations = [
             search.space.configuration(trial.params)

@@ -74,7 +74,12 @@ def tune(
     seeds: Annotated[
         int, typer.Option(help="Fresh seeds that the finalists train from; 0 for none.")
     ] = 10,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same study.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="The same seed gives the same study, earlier jobs being the same or --no-transfer."
+        ),
+    ] = 0,
     transfer: Annotated[
         bool, typer.Option(help="First try what your earlier jobs found on similar data.")
     ] = True,

@@ -119,6 +119,18 @@ def show_answer(console: Console, job: Json, best: Json) -> None:
         f"({counts['dropped']} dropped early, {counts['diverged']} diverged, "
         f"{counts['stopped']} stopped)"
     )
+    if job["transferred"]:
+        console.print(f"[dim]{_transferred(job['transferred'])}[/]", highlight=False)
+
+
+def _transferred(sources: list[Json]) -> str:
+    """Where the first trials after the defaults came from, a name once with its best likeness."""
+    likeness: dict[str, float] = {}
+    for source in sources:
+        name = source["dataset"]
+        likeness[name] = max(source["likeness"], likeness.get(name, 0.0))
+    named = ", ".join(f"{plain(name)} (likeness {each:.2f})" for name, each in likeness.items())
+    return f"{len(sources)} of the first trials are from your earlier jobs on {named}"
 
 
 def show_jobs(console: Console, jobs: list[Json]) -> None:

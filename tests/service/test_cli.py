@@ -82,16 +82,20 @@ def test_tuning_prints_the_plan_and_the_answer(server: Live, tmp_path: Path) -> 
     given = {name: value for name, value in job["spec"]["budget"].items() if value is not None}
     assert given == {"trials": 9, "epochs": 2}
     assert job["spec"]["space"]["optimizers"] == ["adam", "sgd"]
+    assert job["spec"]["transfer"]
 
 
 def test_json_is_all_that_scripts_get(server: Live, tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
     file.write_bytes(table())
-    best = json.loads(run("tune", str(file), "--trials", "4", "--epochs", "1", "--json"))
+    best = json.loads(
+        run("tune", str(file), "--trials", "4", "--epochs", "1", "--no-transfer", "--json")
+    )
     assert best["config"].keys() == {"optimizer", "schedule", "batch"}
     assert json.loads(run("best", best["job"], "--json")) == best
     listed = json.loads(run("jobs", "--json"))
     assert listed[0]["id"] == best["job"]
+    assert not listed[0]["spec"]["transfer"]
     assert listed[0]["best_value"] == best["value"]
     assert "Best configuration" in run("best", best["job"])
     assert best["job"] in run("jobs")  # whole, to be copied

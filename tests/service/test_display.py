@@ -18,6 +18,7 @@ JOB: dict[str, Any] = {
     "confirmed": True,
     "seconds": 12.34,
     "seconds_left": None,
+    "transferred": [],
     "created": "2026-03-01T23:59:59.123456Z",
     "inferred": {"task": "'kind' is [text]"},
     "warnings": ["row [1] has no target"],
@@ -174,6 +175,18 @@ def test_following_ends_with_the_last_state(console: Console) -> None:
     assert display.follow(console, iter([queued, running, JOB])) is JOB
     assert "20/20" in shown(console)
     assert "98.77%" in shown(console)
+
+
+def test_an_answer_says_which_earlier_jobs_it_started_from(console: Console) -> None:
+    display.show_answer(console, JOB, BEST)
+    assert "earlier jobs" not in shown(console)
+    names = (("wi[n]e", 0.5), ("digits", 0.4), ("wi[n]e", 0.75))
+    sources = [{"dataset": name, "likeness": likeness} for name, likeness in names]
+    display.show_answer(console, JOB | {"transferred": sources}, BEST)
+    assert (
+        "3 of the first trials are from your earlier jobs on wi[n]e (likeness 0.75), "
+        "digits (likeness 0.40)"
+    ) in shown(console)
 
 
 def test_following_says_when_finalists_are_confirmed(console: Console) -> None:
