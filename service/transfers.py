@@ -51,8 +51,14 @@ def _earlier(connection: Connection, job: Row[Any]) -> Iterator[Earlier]:
         dataset_id: datasets.get(connection, job.owner, dataset_id)
         for dataset_id in {job.dataset_id, *(row.dataset_id for row in rows)}
     }
-    here = _meta_features(job, known[job.dataset_id])
-    alike = [(likeness(here, _meta_features(row, known[row.dataset_id])), row) for row in rows]
+    schemas = {dataset_id: datasets.schema(dataset) for dataset_id, dataset in known.items()}
+
+    def features(row: Row[Any]) -> MetaFeatures:
+        spec = StudySpec.model_validate(row.spec)
+        return meta_features(spec, schemas[row.dataset_id], known[row.dataset_id].digest)
+
+    here = features(job)
+    alike = [(likeness(here, features(row)), row) for row in rows]
     alike.sort(key=lambda pair: pair[0], reverse=True)  # stable: of equals the newest first
     for degree, row in alike[:STUDIES]:
         best, _ = trials.page(
@@ -63,8 +69,3 @@ def _earlier(connection: Connection, job: Row[Any]) -> Iterator[Earlier]:
             limit=min(TRIALS, row.trials_completed),  # those without a value come last
         )
         yield Earlier(row.id, known[row.dataset_id].name, degree, best, row.trials_completed)
-
-
-def _meta_features(job: Row[Any], dataset: Row[Any]) -> MetaFeatures:
-    spec = StudySpec.model_validate(job.spec)
-    return meta_features(spec, datasets.schema(dataset), dataset.digest)

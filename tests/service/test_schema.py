@@ -6,11 +6,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from optuna.storages import RDBStorage
+from sqlalchemy import insert, select
 
 from service.database import Database
 from service.errors import SchemaMismatch
 from service.schema import OPTUNA_REVISION, VERSION_TABLE, is_ours
-from service.tables import metadata
+from service.tables import datasets, jobs, metadata
+from tests.service.test_tables import DATASET, JOB
 
 
 def execute(path: Path, statement: str) -> None:
@@ -88,3 +90,15 @@ def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
     with pytest.raises(SchemaMismatch, match=r"belongs to another program .*customers"):
         Database(f"sqlite:///{path}")
     assert path.read_bytes() == before
+
+
+def test_jobs_from_before_transfer_take_nothing(database: Database) -> None:
+    """Some of them are half done: what they have asked for must stay what a new start asks."""
+    with database.write() as connection:
+        connection.execute(insert(datasets).values(DATASET))
+        connection.execute(insert(jobs).values(JOB))
+    database.close()
+    execute(database.path, "ALTER TABLE jobs DROP COLUMN transferred")
+    execute(database.path, f"UPDATE {VERSION_TABLE} SET version_num = '0003'")
+    with Database(database.url) as again, again.read() as connection:
+        assert connection.execute(select(jobs.c.transferred)).scalar_one() == []
