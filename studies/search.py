@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.budget import limit_met
 from studies.samplers import make_sampler
-from studies.space import Space
+from studies.space import Space, contests
 from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
 from studies.transfer import Transferred
 
@@ -38,20 +38,6 @@ class _Contest:
         self.sampler = make_sampler(spec, self.space)
 
 
-def _apart(spec: StudySpec, space: Space) -> list[StudySpec]:
-    """A spec of each optimizer alone if they are compared, else the spec itself.
-
-    One sampler for all would give the early leader most of the trials, and nobody could tell
-    whether the others lost to it or to their budget.
-    """
-    if spec.question == "search":
-        return [spec]
-    return [
-        spec.model_copy(update={"space": spec.space.model_copy(update={"optimizers": [name]})})
-        for name in space.optimizers
-    ]
-
-
 class Search:
     """What a study has tried, and what it tries next.
 
@@ -70,7 +56,7 @@ class Search:
     ) -> None:
         self.spec = spec
         self.space = Space(spec)
-        self._contests = [_Contest(one, transferred) for one in _apart(spec, self.space)]
+        self._contests = [_Contest(one, transferred) for one in contests(spec)]
         self._trials = list(trials)
 
     @property

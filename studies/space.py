@@ -191,6 +191,20 @@ class Space:
                 yield h, name, FloatDistribution(low, high, log=h.scale == "log")
 
 
+def contests(spec: StudySpec) -> list[StudySpec]:
+    """A spec of each optimizer alone if they are compared, else the spec itself.
+
+    One sampler for all would give the early leader most of the trials, and nobody could tell
+    whether the others lost to it or to their budget.
+    """
+    if spec.question == "search":
+        return [spec]
+    return [
+        spec.model_copy(update={"space": spec.space.model_copy(update={"optimizers": [name]})})
+        for name in Space(spec).optimizers
+    ]
+
+
 def _suggest(
     trial: optuna.trial.BaseTrial, name: str, d: FloatDistribution | IntDistribution
 ) -> None:

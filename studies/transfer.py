@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from pydantic import BaseModel
 
 from studies.data.schema import Column, TableSchema
-from studies.space import Space
+from studies.space import Space, contests
 from studies.spec import Metric, ModelSpec, StudySpec, Task
 
 MOST = 5
@@ -163,27 +163,14 @@ def choose(spec: StudySpec, earlier: Iterable[Earlier]) -> list[Transferred]:
         spec: resolved.
         earlier: studies that may be used, of equally alike ones the preferred first.
     """
-    space = Space(spec)
-    defaults = [space.params(default) for default in space.defaults()]
     ranked = sorted(
-        (
-            found
-            for study in earlier
-            if study.likeness >= LEAST_LIKENESS
-            for found in _found(study)
-            if space.contains(found.params) and found.params not in defaults
-        ),
+        (found for study in earlier if study.likeness >= LEAST_LIKENESS for found in _found(study)),
         key=_promise,
         reverse=True,
     )
-    if spec.question == "search":
-        return _distinct(space, ranked, spec.budget.trials)
-    share = spec.budget.trials // len(space.optimizers)
-    of_each = [
-        _distinct(space, [each for each in ranked if each.params["optimizer"] == name], share)
-        for name in space.optimizers
-    ]
-    fewest = min(len(chosen) for chosen in of_each)
+    spaces = [Space(one) for one in contests(spec)]
+    of_each = [_distinct(space, ranked, spec.budget.trials // len(spaces)) for space in spaces]
+    fewest = min(map(len, of_each))
     return [each for chosen in of_each for each in chosen[:fewest]]
 
 
@@ -221,13 +208,16 @@ def _promise(found: Transferred) -> float:
 
 
 def _distinct(space: Space, ranked: Iterable[Transferred], trials: int) -> list[Transferred]:
-    """The first of the ranked that are apart from each other, as many as so many trials allow."""
+    """The first of the ranked that are of this space and apart, as many as so many trials allow."""
     most = min(MOST, -(-trials // ONE_IN))
+    defaults = [space.params(default) for default in space.defaults()]
     chosen: dict[str, list[float]] = {}  # log10 of learning rates, by optimizer
     kept: list[Transferred] = []
     for found in ranked:
         if len(kept) == most:
             break
+        if found.params in defaults or not space.contains(found.params):
+            continue
         configuration = space.configuration(found.params)
         rate = log10(configuration.hyperparameters["learning_rate"])
         near = chosen.setdefault(configuration.optimizer, [])

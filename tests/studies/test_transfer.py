@@ -218,6 +218,8 @@ def test_compared_optimizers_get_equally_many_transferred_trials() -> None:
     untried = [trial for trial in trials if trial.params["optimizer"] != "sgd"]
     assert choose(spec, [earlier(untried)]) == []
     search = Search(spec, transferred=chosen)
+    assert len({str(trial.params) for trial in search.ask(18)}) == 18  # no default twice
+    search = Search(spec, transferred=chosen)
     asked = search.ask(3 * (2 + each))  # full batches have a default too
     for name in of_each:
         own = [trial for trial in asked if trial.params["optimizer"] == name]
