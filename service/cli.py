@@ -156,6 +156,24 @@ def best(
 
 
 @app.command()
+def replay(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    number: Annotated[int, typer.Argument(min=0, help="The trial's number.")],
+    as_json: AsJson = False,
+) -> None:
+    """Train a trial again; exit code 1 unless it is the same to the last bit."""
+    with _client() as client:
+        found = client.replay(job, number)
+    if as_json:
+        console.print_json(json.dumps(found))
+    else:
+        line = display.replay_line(found)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if not found["matches"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     console.print(installed_version("fallline"), highlight=False)

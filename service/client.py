@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 
 UPLOAD_SECONDS = 600.0  # a large upload is read and checked before it is answered
+REPLAY_SECONDS = 3600.0  # a replay waits for the waves under way
 POLL_SECONDS = 0.5
 
 Json = dict[str, Any]
@@ -108,6 +109,28 @@ class Client:
     def report(self, job: str) -> Json:
         """Everything the trials say."""
         return self._call("GET", f"/v1/jobs/{job}/report")
+
+    def manifest(self, job: str) -> Json:
+        """Everything that decided the job's numbers."""
+        return self._call("GET", f"/v1/jobs/{job}/manifest")
+
+    def replay(self, job: str, number: int, seconds: float = REPLAY_SECONDS) -> Json:
+        """Train a completed or dropped trial again; the answer says whether it is the same.
+
+        Args:
+            job: its id.
+            number: the trial's.
+            seconds: to wait while the workers are busy.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._call("POST", f"/v1/jobs/{job}/trials/{number}/replay")
+            except FalllineError as error:
+                busy = error.problem.get("status") == httpx.codes.SERVICE_UNAVAILABLE
+                if not busy or time.monotonic() >= deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     def watch(self, job: str) -> Iterator[Json]:
         """The job, again and again until it has ended."""

@@ -202,3 +202,18 @@ def _leaderboard(best: Json) -> Table:
 
 def _settings(part: dict[str, Any]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in part.items() if name != "name")
+
+
+def replay_line(found: Json) -> str:
+    """Whether a replay is the same, in one line; if not, where it parts and what has changed."""
+    at, stored, curve = found["parts_at"], found["stored"], found["curve"]
+    epochs = max(map(int, stored))
+    if at is None:
+        return f"trial {found['number']}: the same to the last bit over {epochs} epochs"
+    before, after = (values.get(str(at), "nothing") for values in (stored, curve))
+    if found["differences"] is None:
+        why = "nobody recorded its environment"
+    else:
+        changed = (f"{d['field']} was {d['then']}, is {d['now']}" for d in found["differences"])
+        why = ", ".join(changed) or "its environment is the same"
+    return f"trial {found['number']}: parts at epoch {at} of {epochs}: {before}, now {after}; {why}"

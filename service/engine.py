@@ -14,7 +14,7 @@ import dask
 from distributed import Client, Event, Future, LocalCluster
 from distributed.security import Security
 
-from service.worker import Wave, confirm_wave, find_warnings, train_wave
+from service.worker import Look, Retrained, Wave, confirm_wave, look, retrain, train_wave
 from studies.confirmation import Run
 from studies.spec import StudySpec
 from studies.wave import TrialResult
@@ -87,9 +87,13 @@ class Engine(AbstractContextManager["Engine"]):
         """Start training finalists again; its result is `list[Run]`."""
         return self._client.submit(confirm_wave, wave, pure=False, retries=0)
 
-    def look(self, dataset: Path, spec: StudySpec) -> Work[list[str]]:
-        """Start preparing a dataset; its result is what the user should know about it."""
-        return self._client.submit(find_warnings, dataset, spec, pure=False, retries=0)
+    def retrain(self, wave: Wave) -> Work[Retrained]:
+        """Start training a wave ahead of those that wait; its result is `Retrained`."""
+        return self._client.submit(retrain, wave, pure=False, retries=0, priority=1)
+
+    def look(self, dataset: Path, spec: StudySpec) -> Work[Look]:
+        """Start preparing a dataset; its result is what there is to know before it is trained on."""
+        return self._client.submit(look, dataset, spec, pure=False, retries=0)
 
     def wait(self, future: Work[T], wanted: Callable[[], bool]) -> T:
         """What came of a wave or a look.

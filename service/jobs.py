@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from service import owned, trials
 from service.errors import Conflict
+from service.manifest import Attempt, Conditions
 from service.tables import jobs, now
 from studies.confirmation import Confirmation
 from studies.resolve import Resolved
@@ -290,6 +291,17 @@ def go_on(connection: Connection, claimed: Claim, seconds: float) -> None:
         Superseded: the job is no longer ours.
     """
     _write(connection, claimed, state="queued", seconds=seconds)
+
+
+def record_attempt(connection: Connection, claimed: Claim, conditions: Conditions) -> None:
+    """Keep what this attempt runs with.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    known = connection.execute(select(jobs.c.attempts).where(jobs.c.id == claimed.id)).scalar_one()
+    attempt = Attempt(attempt=claimed.attempt, started=now(), conditions=conditions)
+    _write(connection, claimed, attempts=[*(known or []), attempt.model_dump(mode="json")])
 
 
 def finish(

@@ -17,6 +17,7 @@ from service import jobs, transfers, trials
 from service.database import Database
 from service.engine import Abandoned, Engine, Work
 from service.jobs import Claim, Superseded
+from service.manifest import Conditions, Parts
 from service.store import Store
 from service.tables import datasets
 from service.worker import Wave
@@ -142,7 +143,14 @@ class Runner:
         dataset = self._store.path(digest)
         found = self.engine.wait(self.engine.look(dataset, claim.spec), lambda: self.holds(claim))
         with self._database.write() as connection:
-            jobs.record_warnings(connection, claim, found)
+            jobs.record_warnings(connection, claim, found.warnings)
+            conditions = Conditions(
+                waves_in_flight=self.engine.slots,
+                budget=claim.spec.budget,
+                parts=Parts.model_validate(found.rows),
+                environment=found.environment,
+            )
+            jobs.record_attempt(connection, claim, conditions)
         budget = self._search(claim, dataset, began)
         if claim.spec.confirmation.seeds:
             left = None if budget.seconds is None else budget.seconds - (time.monotonic() - began)

@@ -13,6 +13,7 @@ from service import private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
 from service.engine import Engine
+from service.replays import Replays
 from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
@@ -28,6 +29,7 @@ class Services:
         store: the bytes of datasets.
         dashboard: optuna-dashboard.
         runner: what takes jobs from the queue.
+        replays: trials that train again.
         token: the local administrator's token.
     """
 
@@ -36,6 +38,7 @@ class Services:
     store: Store
     dashboard: Dashboard
     runner: Runner
+    replays: Replays
     token: SecretStr
 
 
@@ -61,8 +64,9 @@ def open_services(settings: Settings) -> Iterator[Services]:
         with Engine(settings.workers) as engine, closing(Dashboard(database.path)) as dashboard:
             runner = Runner(database, store, engine)
             runner.start()
+            replays = Replays(engine)
             try:
-                yield Services(settings, database, store, dashboard, runner, token)
+                yield Services(settings, database, store, dashboard, runner, replays, token)
             finally:
                 runner.stop()
 

@@ -106,6 +106,7 @@ jobs = Table(
     _count("finalists"),  # that are trained again, or have been
     Column("confirmation", JSON(none_as_null=True), nullable=True),  # what came of them
     Column("transferred", JSON(none_as_null=True), nullable=True),  # settled when it starts
+    Column("attempts", JSON(none_as_null=True), nullable=True),  # what each ran with
     Column("best_value", Float, nullable=True),
     Column("best_trial", Integer, nullable=True),  # its number within the study
     _count("waves_done"),

@@ -15,6 +15,7 @@ from service.ingest import read_parquet
 from studies.confirmation import Run, run_confirmation
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
+from studies.environment import Environment, present_environment
 from studies.spec import StudySpec
 from studies.wave import TrialResult, WaveTrial, run_wave
 
@@ -43,6 +44,29 @@ class Wave:
     stop: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a worker sees before the first wave.
+
+    Attributes:
+        warnings: what the user should know about the data, once it is cut and encoded.
+        rows: of each part, by its name.
+        environment: the worker's.
+    """
+
+    warnings: list[str]
+    rows: dict[str, int]
+    environment: Environment
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What came of a wave, and the environment that it came in."""
+
+    results: list[TrialResult]
+    environment: Environment
+
+
 def train_wave(wave: Wave) -> list[TrialResult]:
     """Train a wave on this worker."""
     data = _data(wave.dataset, wave.spec)
@@ -55,9 +79,16 @@ def confirm_wave(wave: Wave) -> list[Run]:
     return run_confirmation(data, wave.spec, wave.trials, _keep_going(wave))
 
 
-def find_warnings(dataset: Path, spec: StudySpec) -> list[str]:
-    """What the user should know about the data, once it is cut and encoded."""
-    return list(_data(dataset, spec).warnings)
+def retrain(wave: Wave) -> Retrained:
+    """Train a wave on this worker, and say what the worker is."""
+    return Retrained(train_wave(wave), present_environment())
+
+
+def look(dataset: Path, spec: StudySpec) -> Look:
+    """Cut and encode the data on this worker."""
+    data = _data(dataset, spec)
+    rows = {part: len(getattr(data, part).inputs) for part in ("train", "validation", "test")}
+    return Look(list(data.warnings), rows, present_environment())
 
 
 def _data(dataset: Path, spec: StudySpec) -> Data:

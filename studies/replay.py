@@ -9,7 +9,7 @@ from studies.errors import SpecError
 from studies.run import described
 from studies.space import Space
 from studies.spec import RungsSpec, StudySpec
-from studies.wave import run_wave
+from studies.wave import WaveTrial, run_wave
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,20 @@ class Replay:
 
     @property
     def matches(self) -> bool:
-        """Whether every number is the same; on the same platform it is."""
-        return self.stored == self.curve
+        """Whether every number is the same; in the same environment it is."""
+        return self.parts_at is None
+
+    @property
+    def parts_at(self) -> int | None:
+        """The first stored epoch with another number; None if there is none."""
+        epochs = sorted(self.stored | self.curve)
+        return next((e for e in epochs if self.stored.get(e) != self.curve.get(e)), None)
 
 
-def replay(data: Data, spec: StudySpec, trial: FrozenTrial) -> Replay:
-    """Train the last rung of a stored trial again, alone: nobody it shared a stack with matters.
+def last_rung(spec: StudySpec, trial: FrozenTrial) -> tuple[StudySpec, WaveTrial]:
+    """What to train to repeat the last rung of a stored trial: a spec, and a wave of one trial.
 
     Args:
-        data: the table of the study, prepared as the study did.
         spec: the study's, resolved.
         trial: completed or dropped, with its intermediate values.
 
@@ -57,5 +62,21 @@ def replay(data: Data, spec: StudySpec, trial: FrozenTrial) -> Replay:
             "rungs": RungsSpec(rule="none"),
         }
     )
-    (result,) = run_wave(data, alone, described(Space(spec), spec, [trial]))
+    (member,) = described(Space(spec), spec, [trial])
+    return alone, member
+
+
+def replay(data: Data, spec: StudySpec, trial: FrozenTrial) -> Replay:
+    """Train the last rung of a stored trial again, alone: nobody it shared a stack with matters.
+
+    Args:
+        data: the table of the study, prepared as the study did.
+        spec: the study's, resolved.
+        trial: completed or dropped, with its intermediate values.
+
+    Raises:
+        SpecError: the trial did not reach the end of a rung.
+    """
+    alone, member = last_rung(spec, trial)
+    (result,) = run_wave(data, alone, [member])
     return Replay(trial.intermediate_values, result.curve)

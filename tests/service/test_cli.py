@@ -14,7 +14,7 @@ from tests.service.journeys import ENDLESS, submit, table, upload
 
 pytestmark = [pytest.mark.xdist_group("shared_live"), pytest.mark.timeout(300)]
 
-COMMANDS = ["serve", "demo", "tune", "jobs", "best", "version"]
+COMMANDS = ["serve", "demo", "tune", "jobs", "best", "replay", "version"]
 
 
 @pytest.fixture(autouse=True)
