@@ -3,6 +3,7 @@
 from benchmarks import (
     overhead,
     regret,
+    repeatability,
     stacks,
     storage,
     throughput,
@@ -22,3 +23,4 @@ if __name__ == "__main__":
     verdicts.main()
     regret.main()
     transfer.main()
+    repeatability.main()

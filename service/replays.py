@@ -7,9 +7,7 @@ replay goes on when its request has given up, and whoever asks for it again find
 import threading
 import time
 
-from distributed import Future
-
-from service.engine import Abandoned, Engine
+from service.engine import Abandoned, Engine, Work
 from service.errors import Unavailable
 from service.worker import Retrained, Wave
 
@@ -29,7 +27,7 @@ class Replays:
 
     def __init__(self, engine: Engine, wait_seconds: float = WAIT_SECONDS) -> None:
         self._engine, self._wait_seconds = engine, wait_seconds
-        self._started: dict[Key, Future[Retrained]] = {}
+        self._started: dict[Key, Work[Retrained]] = {}
         self._lock = threading.Lock()
         self._waiting = threading.BoundedSemaphore(PLACES)
 
@@ -62,7 +60,7 @@ class Replays:
         finally:
             self._waiting.release()
 
-    def _find(self, key: Key, wave: Wave) -> "Future[Retrained]":
+    def _find(self, key: Key, wave: Wave) -> Work[Retrained]:
         with self._lock:
             if key not in self._started:
                 self._make_room()
