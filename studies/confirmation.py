@@ -36,6 +36,7 @@ class Run(BaseModel):
         outcome: ``stopped`` means that there was no time for its last epoch.
         validation: every metric after the last epoch; empty unless completed.
         test: likewise, on the test rows.
+        rows: how many test rows there are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +46,7 @@ class Run(BaseModel):
     outcome: Literal["completed", "diverged", "stopped"]
     validation: dict[str, float]
     test: dict[str, float]
+    rows: int
 
 
 class Confirmation(BaseModel):
@@ -164,6 +166,7 @@ def run_confirmation(
                 outcome="completed" if well else "diverged" if diverged else "stopped",
                 validation={n: v[-1] for n, v in outcome.metrics.items()} if well else {},
                 test=outcome.tested if well else {},
+                rows=len(data.test.inputs),
             )
         )
     return runs
@@ -195,6 +198,7 @@ def conclude(spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confi
     """
     metric = str(spec.metric)
     confirmed = confirmation.scores(metric, "test")
+    rows = next(iter(confirmation.runs.values()))[0].rows
     tried = _tried(spec, trials)
     judged = {trials[number].params["optimizer"] for number in confirmed}
     silent = {t.optimizer for t in tried} - {t.optimizer for t in tried if t.completed}
@@ -206,6 +210,7 @@ def conclude(spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confi
         confirmed,
         chance=next(untrained, None),
         bounds=BOUNDS[metric],
+        grain=1 / rows if metric == "accuracy" else 0.0,
         about="optimizers" if spec.question == "compare" else "configurations",
     )
 

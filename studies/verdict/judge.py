@@ -27,6 +27,7 @@ def judge(
     bounds: Interval = (-math.inf, math.inf),
     confidence: float = 0.95,
     about: About = "optimizers",
+    grain: float = 0.0,
 ) -> Verdict:
     """Say which optimizer is better, as far as the evidence goes.
 
@@ -47,6 +48,8 @@ def judge(
             passes them.
         confidence: of every interval; one minus the error rate of all pairs together.
         about: what to compare.
+        grain: the smallest difference between two scores where there is one, as of an accuracy: equal
+            scores do not mean that the next one will be the same.
 
     Raises:
         EvidenceError: a number twice, a score that is not finite, seeds that differ in number or
@@ -58,7 +61,9 @@ def judge(
     pairs = compare(evidence, margin, alpha=1 - confidence)
     leading = _leading(evidence.arms, pairs)
     silent = sorted({t.optimizer for t in trials} - {arm.optimizer for arm in evidence.arms})
-    rows = [row for arm in evidence.arms for row in _finalists(arm, evidence, bounds, confidence)]
+    rows = [
+        row for arm in evidence.arms for row in _finalists(arm, evidence, bounds, confidence, grain)
+    ]
     beaten = _against(leading[0], "beats", pairs) if leading else []
     return Verdict(
         winner=leading[0] if beaten and len(beaten) == len(evidence.arms) - 1 else None,
@@ -83,7 +88,9 @@ def _check_options(chance: float | None, margin: float | None, confidence: float
             raise EvidenceError(message, field=field, value=value, allowed=allowed)
 
 
-def _finalists(arm: Arm, evidence: Evidence, bounds: Interval, confidence: float) -> list[Finalist]:
+def _finalists(
+    arm: Arm, evidence: Evidence, bounds: Interval, confidence: float, grain: float
+) -> list[Finalist]:
     """One row a confirmed trial."""
 
     def shown(losses: Interval) -> Interval:
@@ -101,7 +108,7 @@ def _finalists(arm: Arm, evidence: Evidence, bounds: Interval, confidence: float
                 validation=sign * float(arm.validation[rank]),
                 mean=sign * float(losses.mean()),
                 interval=shown(_interval_of_mean(losses, confidence)),
-                next_run=shown(_next_run(losses, lost, evidence.worst)),
+                next_run=shown(_next_run(losses, lost, evidence.worst, grain)),
                 seeds=len(losses),
                 diverged=int(lost.sum()),
             )
@@ -114,12 +121,12 @@ def _interval_of_mean(losses: Floats, confidence: float) -> Interval:
     return float(losses.mean() - half), float(losses.mean() + half)
 
 
-def _next_run(losses: Floats, lost: NDArray[np.bool_], worst: float) -> Interval:
+def _next_run(losses: Floats, lost: NDArray[np.bool_], worst: float, grain: float) -> Interval:
     """Student's prediction interval from the runs that ended well; up to the worst if any did not."""
     well = losses[~lost]
     if len(well) < 2:
         return float(losses.min()), worst
-    spread = well.std(ddof=1) * np.sqrt(1 + 1 / len(well))
+    spread = np.hypot(well.std(ddof=1), grain / 2) * np.sqrt(1 + 1 / len(well))
     half = stats.t.ppf((1 + NEXT_RUN) / 2, len(well) - 1) * spread
     high = worst if lost.any() else float(well.mean() + half)
     return float(well.mean() - half), high

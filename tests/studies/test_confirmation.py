@@ -66,8 +66,9 @@ def run(number: int, seed: int, score: float | None, validation: float = 0.5) ->
         number=number,
         seed=seed,
         outcome="completed" if well else "diverged",
-        validation={"log_loss": validation} if well else {},
-        test={} if score is None else {"log_loss": score},
+        validation={"log_loss": validation, "accuracy": validation} if well else {},
+        test={} if score is None else {"log_loss": score, "accuracy": score},
+        rows=50,
     )
 
 
@@ -242,6 +243,17 @@ def test_intervals_keep_to_what_a_metric_can_be() -> None:
     found = confirmation(adam=([0.01, 0.5, 0.01, 0.01], 0.2))
     (row,) = conclude(resolved(), TRIALS, found).finalists
     assert row.next_run[0] == 0.0
+
+
+def test_equal_shares_of_rows_do_not_promise_the_next_to_be_the_same() -> None:
+    equal = [0.9] * 10
+    found = Confirmation(seeds=list(range(1, 11)), runs={7: runs(7, equal)})
+    (row,) = conclude(resolved(metric="accuracy"), TRIALS, found).finalists
+    low, high = row.next_run
+    assert low < 0.9 - 1 / 50 < 0.9 + 1 / 50 < high  # one of the 50 rows more or less
+    assert high - low < 4 / 50
+    (row,) = conclude(resolved(), TRIALS, confirmation(adam=(equal, 0.9))).finalists
+    assert row.next_run == pytest.approx((0.9, 0.9))
 
 
 def test_the_recommended_finalist_is_the_best_by_validation_that_nobody_beats() -> None:
