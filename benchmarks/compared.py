@@ -1,6 +1,6 @@
 """Verdicts of whole studies as the service runs them: the question is which optimizer is better.
 
-The default sampler and rungs, equal trials for each optimizer, finalists from ten fresh seeds. Two
+The default sampler, halving rungs, equal trials for each optimizer, finalists from ten fresh seeds. Two
 names for Adam must not be told apart; Adam and SGD should be where 30 seeds of the best of 200 trials
 separate them clearly.
 """
@@ -36,7 +36,7 @@ from optimizers.registry import RULES
 from studies.confirmation import Run, choose, conclude, confirm, run_confirmation
 from studies.data.prepare import Data
 from studies.run import run_study
-from studies.spec import StudySpec
+from studies.spec import RungsSpec, StudySpec
 from studies.verdict import Verdict
 from studies.wave import TrialResult, WaveTrial, run_wave
 
@@ -92,6 +92,7 @@ def measured(setting: Setting) -> Tally:
                 asked = asked.model_copy(
                     update={
                         "question": "compare",
+                        "rungs": RungsSpec(rule="halving"),
                         "budget": asked.budget.model_copy(update={"trials": trials}),
                     }
                 )

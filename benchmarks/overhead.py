@@ -150,13 +150,14 @@ class Stage:
 
 
 def described(trials: int, seed: int) -> StudySpec:
-    """A study whose every field but the budget and the seed is what a user gets by default."""
+    """A study with halving rungs; all else but the budget and the seed is as left out."""
     return StudySpec.model_validate(
         {
             "target": "y",
             "task": "classification",
             "metric": "log_loss",
             "space": {"batch": ["full", 32, 128]},
+            "rungs": {"rule": "halving"},
             "seed": seed,
             "budget": {"trials": trials},
         }

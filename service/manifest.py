@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from studies.environment import Difference, Environment, differences
 from studies.spec import BudgetSpec, StudySpec
+from studies.transfer import Transferred
 
 
 class Parts(BaseModel):
@@ -51,6 +52,9 @@ class Manifest(BaseModel):
     job: str
     dataset: Source
     spec: StudySpec = Field(description="With nothing left open: seed, sampler, rungs, budget.")
+    transferred: list[Transferred] = Field(
+        description="What it took from earlier jobs, to try after the defaults."
+    )
     attempts: list[Attempt] = Field(
         description="Oldest first; one that ended before it had read the data is left out."
     )
@@ -68,6 +72,7 @@ def manifest(job: Row[Any], dataset: Row[Any]) -> Manifest:
         job=job.id,
         dataset=Source(id=dataset.id, digest=dataset.digest, rows=dataset.rows, target=spec.target),
         spec=spec,
+        transferred=[Transferred.model_validate(each) for each in job.transferred or []],
         attempts=ran,
         changed=[
             change

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.budget import limit_met
 from studies.samplers import make_sampler
 from studies.space import Space, contests
-from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
+from studies.spec import BudgetSpec, StudySpec
 from studies.transfer import Transferred
 
 
@@ -68,11 +68,6 @@ class Search:
     def asked(self) -> int:
         """How many trials were asked for so far."""
         return len(self._trials)
-
-    @property
-    def finished(self) -> int:
-        """How many trials have ended."""
-        return sum(trial.state.is_finished() for trial in self._trials)
 
     def ended(self, budget: BudgetSpec, seconds: float) -> bool:
         """Whether this budget allows nothing more after so many seconds."""
@@ -129,9 +124,3 @@ class Search:
         """What came of trials that were asked for."""
         for trial in trials:
             self._trials[trial.number] = trial
-
-    def best(self) -> FrozenTrial | None:
-        """The best completed trial, if there is one; of equals the first."""
-        completed = [trial for trial in self._trials if trial.state == TrialState.COMPLETE]
-        sign = -1 if self.spec.metric in MAXIMIZED else 1
-        return min(completed, key=lambda trial: sign * trial.values[0], default=None)

@@ -130,7 +130,10 @@ class StudySpec(_Strict):
     metric: Metric | None = None
     space: SpaceSpec = SpaceSpec()
     budget: BudgetSpec = BudgetSpec()
-    rungs: RungsSpec = RungsSpec()
+    rungs: RungsSpec = Field(
+        default=RungsSpec(rule="none"),
+        description="Left out, every trial trains to the end; given, it halves unless told otherwise.",
+    )
     confirmation: ConfirmationSpec = ConfirmationSpec()
     question: Literal["search", "compare"] = Field(
         default="search",

@@ -19,6 +19,7 @@ SPEC: dict[str, Any] = {
     "model": {"hidden": [16]},
     "space": {"batch": [32], "optimizers": ["sgd", "adam", "momentum"]},
     "budget": {"trials": TRIALS, "epochs": 60},
+    "rungs": {"rule": "halving"},
     "seed": 11,
     "transfer": False,  # the same study twice
 }

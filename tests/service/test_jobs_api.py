@@ -56,7 +56,12 @@ def done(live: Live, dataset: Json) -> Json:
     space = SMALL["space"] | {"optimizers": ["sgd", "adam", "adagrad"]}
     space |= {"learning_rate": {"low": 1e-3, "high": 1e3}}
     submitted = submit(
-        live.client, dataset, space=space, budget={"trials": 30, "epochs": 18}, sampler="random"
+        live.client,
+        dataset,
+        space=space,
+        budget={"trials": 30, "epochs": 18},
+        sampler="random",
+        rungs={"rule": "halving"},
     )
     view = ended(live.client, submitted["id"])
     assert view["state"] == "completed", view

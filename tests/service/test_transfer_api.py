@@ -65,6 +65,8 @@ def test_a_job_starts_from_the_best_of_an_earlier_one(client: httpx.Client) -> N
         assert trial["config"] == earlier[source["trial"]]["config"]
         if trial["value"] is not None:
             assert trial["value"] == earlier[source["trial"]]["value"]
+    manifest = client.get(f"/v1/jobs/{after['id']}/manifest").json()
+    assert [each["source"] for each in manifest["transferred"]] == after["transferred"]
     report = client.get(f"/v1/jobs/{after['id']}/report").json()
     assert [row["trial"] for row in report["transferred"]] == taken
     values = sorted(trial["value"] for trial in found if trial["value"] is not None)

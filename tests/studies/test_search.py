@@ -109,31 +109,12 @@ def test_trials_know_their_wave() -> None:
     assert found == [[0] * 5, [1] * 8, [2]]
 
 
-def test_a_diverged_trial_is_told_as_pruned_without_a_value() -> None:
-    search = Search(resolved(space={"optimizers": ["sgd"], "batch": [32]}))
-    asked = search.ask(3)
-    search.tell([ended(search.space, asked[0], lambda _: None)])
-    assert (search.finished, search.best()) == (1, None)
-    search.tell([ended(search.space, asked[1], lambda _: 5.0)])
-    assert search.finished == 2
-    known = [ended(search.space, asked[0], lambda _: None), *asked[1:]]
-    assert Search(search.spec, known).finished == 1
-
-
-@pytest.mark.parametrize(("metric", "expected"), [("log_loss", 1), ("accuracy", 2)])
-def test_the_best_is_the_lowest_or_the_highest_as_the_metric_asks(
-    metric: str, expected: int
-) -> None:
-    search = Search(resolved(metric=metric))
-    values = iter([0.5, 0.2, 0.9, 0.2, 0.9])
-    trials = [ended(search.space, trial, lambda _: next(values)) for trial in search.ask(5)]
-    search.tell(trials)
-    best = search.best()
-    assert best is not None
-    assert best.number == expected
-    again = Search(search.spec, trials).best()
-    assert again is not None
-    assert again.number == expected
+def test_only_the_defaults_of_optimizers_are_called_so() -> None:
+    search = Search(resolved())
+    defaults = [search.space.params(one) for one in search.space.defaults()]
+    asked = search.ask(len(defaults) + 3)
+    assert [trial.params for trial in asked if trial.user_attrs["default"]] == defaults
+    assert [trial.user_attrs["default"] for trial in asked[-3:]] == [False] * 3
 
 
 @pytest.mark.parametrize("learner", ["model", "tpe"])
