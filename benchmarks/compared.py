@@ -16,8 +16,6 @@ from pathlib import Path
 import torch
 from optuna.trial import FrozenTrial
 from rich.console import Console
-from rich.table import Table
-from scipy import stats
 
 from benchmarks.tables import TABLES, data
 from benchmarks.verdicts import (
@@ -30,7 +28,9 @@ from benchmarks.verdicts import (
     Setting,
     Tally,
     better,
+    cells,
     spec,
+    tallies,
 )
 from optimizers.registry import RULES
 from studies.confirmation import Run, choose, conclude, confirm, run_confirmation
@@ -105,32 +105,12 @@ def main(first: int = 0, settings: Sequence[Setting] = SETTINGS) -> None:
     torch.set_num_threads(1)
     for alias in ALIASES[1:]:
         RULES[alias] = replace(RULES["adam"], name=alias)
-    table = Table(title="Verdicts of whole studies")
-    for column in (
-        "studies",
-        "verdicts",
-        "truth named",
-        "false winner",
-        "95 % up to",
-        "ties",
-        "open",
-    ):
-        table.add_column(column, justify="left" if column == "studies" else "right")
+    table = tallies("Verdicts of whole studies")
     figures = {}
     for setting in islice(settings, first, None):
         tally = measured(setting)
         figures[setting.name] = {"setting": asdict(setting), **asdict(tally)}
-        known = not set(setting.optimizers) <= set(ALIASES)
-        n = max(tally.verdicts, 1)
-        table.add_row(
-            setting.name,
-            str(tally.verdicts),
-            f"{tally.named / n:.1%}" if known else "",
-            f"{tally.wrong / n:.1%}",
-            f"{stats.binomtest(tally.wrong, n).proportion_ci().high:.1%}",
-            str(tally.ties),
-            str(tally.open),
-        )
+        table.add_row(*cells(setting, tally))
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(figures, indent=2))
         Console().print(table)

@@ -251,41 +251,44 @@ SETTINGS = (
 )
 
 
+def tallies(title: str) -> Table:
+    """A table with the columns of `cells`."""
+    table = Table(title=title)
+    table.add_column("studies")
+    for column in ("verdicts", "truth named", "false winner", "95 % up to", "ties", "open"):
+        table.add_column(column, justify="right")
+    return table
+
+
+def cells(setting: Setting, tally: Tally) -> list[str]:
+    """A row of it."""
+    known = not set(setting.optimizers) <= set(ALIASES)
+    n = max(tally.verdicts, 1)
+    return [
+        setting.name,
+        str(tally.verdicts),
+        f"{tally.named / n:.1%}" if known else "",
+        f"{tally.wrong / n:.1%}",
+        f"{stats.binomtest(tally.wrong, n).proportion_ci().high:.1%}",
+        str(tally.ties),
+        str(tally.open),
+    ]
+
+
 def main() -> None:
     """Measure every setting; print the table, write the figures."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for alias in ALIASES[1:]:
         RULES[alias] = replace(RULES["adam"], name=alias)
-    table = Table(title="Verdicts: right and wrong")
-    for column in (
-        "studies",
-        "verdicts",
-        "truth named",
-        "false winner",
-        "95 % up to",
-        "ties",
-        "open",
-    ):
-        table.add_column(column, justify="left" if column == "studies" else "right")
+    table = tallies("Verdicts: right and wrong")
     table.add_column("next run inside", justify="right")
     figures: dict[str, dict[str, Any]] = {}
     for setting in SETTINGS:
         tally = measured(setting)
         figures[setting.name] = {"setting": asdict(setting), **asdict(tally)}
-        known = not set(setting.optimizers) <= set(ALIASES)
-        n = max(tally.verdicts, 1)
-        highest = stats.binomtest(tally.wrong, n).proportion_ci().high
-        table.add_row(
-            setting.name,
-            str(tally.verdicts),
-            f"{tally.named / n:.1%}" if known else "",
-            f"{tally.wrong / n:.1%}",
-            f"{highest:.1%}",
-            str(tally.ties),
-            str(tally.open),
-            f"{tally.next_runs_inside / max(tally.next_runs, 1):.1%}",
-        )
+        inside = tally.next_runs_inside / max(tally.next_runs, 1)
+        table.add_row(*cells(setting, tally), f"{inside:.1%}")
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(figures, indent=2))
     Console().print(table)

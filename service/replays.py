@@ -47,16 +47,14 @@ class Replays:
             future = self._find(key, wave)
             deadline = time.monotonic() + self._wait_seconds
             try:
-                found = self._engine.wait(future, lambda: time.monotonic() < deadline)
+                return self._engine.wait(future, lambda: time.monotonic() < deadline)
             except Abandoned:
                 raise Unavailable(
                     "The workers are busy: the replay has not ended yet. Ask again for its result."
                 ) from None
-            except BaseException:
-                self._forget(key)
-                raise
-            self._forget(key)
-            return found
+            finally:
+                if future.done():
+                    self._forget(key)
         finally:
             self._waiting.release()
 

@@ -99,6 +99,8 @@ def test_json_is_all_that_scripts_get(server: Live, tmp_path: Path) -> None:
     assert listed[0]["best_value"] == best["value"]
     assert "Best configuration" in run("best", best["job"])
     assert best["job"] in run("jobs")  # whole, to be copied
+    longer = json.loads(run("extend", best["job"], "--trials", "6", "--json"))
+    assert (longer["job"], sum(row["trials"] for row in longer["optimizers"])) == (best["job"], 6)
     script = run("best", best["job"], "--python")
     compile(script, "best.py", "exec")
     assert script.startswith('"""The best configuration of a study')
