@@ -1,4 +1,6 @@
-"""The ask-and-tell side of a study: defaults, what earlier studies found, then what its sampler says.
+"""The ask-and-tell side of a study: configurations known to be good, then what its sampler says.
+
+Every optimizer's default comes first, then what earlier studies found, then the portfolio.
 
 Everything follows from the stored trials and transferred configurations: the numbers that a wave is
 drawn with are made from the study's seed and the number of the wave's first trial.
@@ -12,6 +14,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.budget import limit_met
+from studies.portfolio import portfolio
 from studies.samplers import make_sampler
 from studies.space import Space, contests
 from studies.spec import BudgetSpec, StudySpec
@@ -35,6 +38,12 @@ class _Contest:
                 if self.space.contains(one.params)
             ),
         ]
+        # Where optimizers are compared, none has a head start.
+        if spec.question == "search":
+            tried = [params for params, _ in self.first]
+            for one in map(self.space.params, portfolio(self.space)):
+                if one not in tried:
+                    self.first.append((one, {"default": False, "portfolio": True}))
         self.sampler = make_sampler(spec, self.space)
 
 

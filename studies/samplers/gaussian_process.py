@@ -65,6 +65,16 @@ class GaussianProcess:
         """Variance of what equal configurations differ by."""
         return float(self._theta[-1].exp())
 
+    def predict(
+        self, features: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation at each point, noise left out: (n, features) -> (n,) twice."""
+        x = torch.from_numpy(features) * self._scales
+        across = _matern(_squared_distances(self._x, x))
+        explained = torch.linalg.solve_triangular(self._root, across, upper=False)
+        variance = (1.0 - explained.square().sum(0)).clamp_min_(0.0)
+        return (self._weights.T @ across)[0].numpy(), variance.sqrt_().numpy()
+
     def draw(
         self, features: NDArray[np.float64], count: int, rng: np.random.Generator
     ) -> NDArray[np.float64]:

@@ -4,6 +4,9 @@ A Gaussian process learns from the trials how they stand; each trial of the wave
 candidate in a draw of its own from what the process holds possible (Thompson sampling, as in
 Kandasamy et al. 2018, Parallelised Bayesian Optimisation via Thompson Sampling). So a wave spreads
 out by itself, and as widely as little is known.
+
+Waves take turns at what they learn: from ranks a wave finds its way on a plateau, where all is
+nearly equal; from relative losses it leaves the plateau for what was hardly tried.
 """
 
 from collections.abc import Sequence
@@ -16,10 +19,12 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.samplers.cube import Cube, Points
 from studies.samplers.features import Features
 from studies.samplers.gaussian_process import GaussianProcess
-from studies.samplers.standing import normal_scores, standing
+from studies.samplers.standing import normal_scores, relative_losses, standing
 from studies.spec import Metric
 
-CANDIDATES = 600  # half of them anywhere, half near the best
+CANDIDATES = 4800  # half of them anywhere, half near the best
+PROMISING = 600  # of them are drawn from
+DEVIATIONS = 2.0  # below its mean is how good a candidate may well be
 LEARNED_FROM = 400  # trials at most: the best and the latest
 CHANGED = 0.15  # how often a candidate near a good trial makes another choice
 
@@ -53,19 +58,23 @@ class Model:
         ended = ~np.isnan(self._standings[:, 0])
         if not ended.any():
             return self._cube.params(rng.random((count, len(self._cube.axes))))
-        scores, points = normal_scores(self._standings[ended]), self._points[ended]
+        points, standings = self._points[ended], self._standings[ended]
+        wave = trials[-1].user_attrs["wave"] + 1
+        scores = relative_losses(standings) if wave % 2 else normal_scores(standings)
         learned = _learned_from(scores)
         process = GaussianProcess(
             self._features(points[learned]), scores[learned], self._features.groups
         )
         best = points[np.argsort(scores, kind="stable")[: max(5, len(points) // 10)]]
         candidates = self._candidates(best, rng)
-        draws = process.draw(self._features(candidates), count, rng)
+        features = self._features(candidates)
+        mean, deviation = process.predict(features)
+        promising = np.argsort(mean - DEVIATIONS * deviation, kind="stable")[:PROMISING]
         chosen: list[int] = []
-        for draw in draws:
+        for draw in process.draw(features[promising], count, rng):
             draw[chosen] = np.inf
             chosen.append(int(draw.argmin()))
-        return self._cube.params(candidates[chosen])
+        return self._cube.params(candidates[promising[chosen]])
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:
         """Add the points of trials that are new, and the standings of those that have ended."""

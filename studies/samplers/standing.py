@@ -1,8 +1,8 @@
 """How trials stand among each other: the one order that every sampler here learns from.
 
-Completed trials come first, by value; then those dropped at a rung, the later the better and by
-their value there; then those that diverged. Only the order counts: a loss of 10 or of 10,000 says
-the same, that the configuration is useless.
+Completed trials come first, by loss; then those dropped at a rung, the later the better and by
+their loss there; then those that diverged. A loss of 10 or of 10,000 says the same, that the
+configuration is useless.
 """
 
 import numpy as np
@@ -11,10 +11,13 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from studies.spec import MAXIMIZED, Metric
+from studies.spec import BOUNDS, MAXIMIZED, Metric
 
 Standing = tuple[float, float, float]
-"""Compared from the left, lower being better."""
+"""Whether and how it ended, where, and its loss, at best 0; compared from the left, lower being better."""
+
+FIRST = 24  # completed trials: what losses are related to, before a sampler crowds its favourites
+NEGLIGIBLE = 1e-3  # of their median: losses this small are alike
 
 
 def normal_scores(standings: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -35,13 +38,43 @@ def normal_scores(standings: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ndtri((rankdata(places) - 0.5) / len(places)))
 
 
+def relative_losses(standings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithms of losses, such that the first trials have about the quartiles of a standard normal.
+
+    What is nearly equal stays so, however many trials there are of it. All that is useless, not
+    completed or a deviation above the median, is as bad.
+
+    Args:
+        standings: a `Standing` each, in order of trial, (n, 3).
+
+    Returns:
+        (n,); normal scores if the first trials do not differ.
+    """
+    completed = standings[:, 0] == 0
+    losses = standings[completed, 2]
+    if not len(losses):
+        return normal_scores(standings)
+    logarithms = np.log(losses + NEGLIGIBLE * np.median(losses[:FIRST]) + np.finfo(float).tiny)
+    quartile, median = np.quantile(logarithms[:FIRST], [0.25, 0.5])
+    if quartile == median:
+        return normal_scores(standings)
+    found = np.ones(len(standings))
+    found[completed] = np.minimum((logarithms - median) / (median - quartile) * -ndtri(0.25), 1.0)
+    return found
+
+
 def standing(trial: FrozenTrial, metric: Metric) -> Standing:
     """How a trial stands that was completed, dropped or diverged."""
-    sign = -1.0 if metric in MAXIMIZED else 1.0
     if trial.state == TrialState.COMPLETE:
-        return 0, 0, sign * trial.values[0]
+        return 0, 0, _loss(trial.values[0], metric)
     rung = trial.user_attrs.get("dropped_at")
     if rung is not None:
         # Not from the curve: a study is rebuilt without its trials' curves.
-        return 1, -rung, sign * trial.user_attrs["metrics"][metric]
+        return 1, -rung, _loss(trial.user_attrs["metrics"][metric], metric)
     return 2, 0, 0.0
+
+
+def _loss(value: float, metric: Metric) -> float:
+    """How far a value is from the best that its metric allows."""
+    low, high = BOUNDS[metric]
+    return high - value if metric in MAXIMIZED else value - low

@@ -15,6 +15,7 @@ from studies.importance import (
     ChoiceShare,
     importance,
 )
+from studies.portfolio import portfolio
 from studies.search import Search
 from studies.space import Space
 from studies.spec import StudySpec
@@ -36,8 +37,11 @@ Scored = Callable[[Configuration], float | None]
 
 
 def studied(scored: Scored, count: int = 100, spec: StudySpec = SPEC) -> list[FrozenTrial]:
+    """Defaults and trials from all over the space: the portfolio is left out."""
     search = Search(spec)
-    return [ended(search.space, trial, scored) for trial in search.ask(count)]
+    some = len(portfolio(search.space))
+    asked = [t for t in search.ask(count + some) if "portfolio" not in t.user_attrs]
+    return [ended(search.space, trial, scored) for trial in asked]
 
 
 def shares(scored: Scored, count: int = 100, spec: StudySpec = SPEC) -> dict[str, ChoiceShare]:

