@@ -20,12 +20,14 @@ from studies.transfer import Source
 from studies.verdict import Verdict
 
 Outcome = Literal["running", "completed", "dropped", "diverged", "stopped"]
+Origin = Literal["default", "earlier_job", "portfolio", "sampler"]
 
 
 class TrialView(BaseModel):
     """One trial as users see it.
 
     Attributes:
+        origin: who chose its configuration.
         value: the study's metric at the end; None unless completed.
         epochs: passes over the training rows, those of all rungs together.
         rungs: the study's metric at the end of each rung below the last, by epochs.
@@ -37,6 +39,7 @@ class TrialView(BaseModel):
     """
 
     number: int
+    origin: Origin
     outcome: Outcome
     value: float | None
     config: dict[str, Any]
@@ -131,6 +134,7 @@ def view(trial: FrozenTrial, space: Space) -> TrialView:
     """A stored trial in the words of the API."""
     return TrialView(
         number=trial.number,
+        origin=_origin(trial),
         outcome=_outcome(trial),
         value=_value(trial) if trial.state == TrialState.COMPLETE else None,
         config=space.configuration(trial.params).as_dict(),
@@ -266,3 +270,11 @@ def _outcome(trial: FrozenTrial) -> Outcome:
     unfinished: Outcome = "stopped" if trial.state.is_finished() else "running"
     outcome: Outcome = trial.user_attrs.get("outcome", unfinished)
     return outcome
+
+
+def _origin(trial: FrozenTrial) -> Origin:
+    if trial.user_attrs.get("default"):
+        return "default"
+    if "transferred" in trial.user_attrs:
+        return "earlier_job"
+    return "portfolio" if "portfolio" in trial.user_attrs else "sampler"

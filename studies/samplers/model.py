@@ -22,7 +22,7 @@ from studies.samplers.gaussian_process import GaussianProcess
 from studies.samplers.standing import normal_scores, relative_losses, standing
 from studies.spec import Metric
 
-CANDIDATES = 4800  # half of them anywhere, half near the best
+CANDIDATES = 2400  # half of them anywhere, half near the best
 PROMISING = 600  # of them are drawn from
 DEVIATIONS = 2.0  # below its mean is how good a candidate may well be
 LEARNED_FROM = 400  # trials at most: the best and the latest

@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,11 +9,13 @@ from optimizers.configuration import Configuration
 from studies.confirmation import Confirmation, choose
 from studies.importance import importance
 from studies.pareto import pareto
+from studies.portfolio import portfolio
 from studies.report import leaders, summarise, view
 from studies.search import Search
 from studies.sensitivity import sensitivities
 from studies.space import Space
 from studies.spec import StudySpec
+from studies.transfer import Source, Transferred
 from tests.studies.pretend import ended, resolved
 from tests.studies.test_confirmation import run
 
@@ -214,6 +217,20 @@ def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
     foreign = trial(0, outcome="stopped")
     foreign.user_attrs.clear()
     assert view(foreign, space).outcome == "stopped"
+
+
+def test_every_trial_tells_who_chose_its_configuration() -> None:
+    space = Space(LOWEST)
+    earlier = Source(job="j", dataset="d", trial=1, likeness=0.9, rank=1, completed=9)
+    found = Transferred(source=earlier, params=space.params(portfolio(space)[0]))
+    search = Search(LOWEST, transferred=[found])
+    origins = [view(trial, space).origin for trial in search.ask(30)]
+    counts = Counter(origins)
+    assert counts["default"] == len(space.defaults())
+    # What an earlier job found is not tried again.
+    assert counts["portfolio"] == len(portfolio(space)) - 1
+    assert list(counts) == ["default", "earlier_job", "portfolio", "sampler"]
+    assert origins == list(counts.elements())
 
 
 def test_a_report_tells_what_matters_and_what_it_costs() -> None:
