@@ -18,16 +18,22 @@ from studies.space import Space
 PATH = Path(__file__).parent / "portfolio.json"
 """The chosen, in the order in which to try them."""
 
+ONE_IN = 5
+"""Of a study's trials are from the portfolio at most: other tables may mislead."""
 
-def portfolio(space: Space) -> list[Configuration]:
-    """Those of the portfolio that are of a space, in order; a batch of a number has its nearest there."""
+
+def portfolio(space: Space, trials: int) -> list[Configuration]:
+    """The first of the portfolio that are of a space, in order, as many as so many trials allow.
+
+    Where the space has not their batch of a number, they get the nearest that it has.
+    """
     found: list[Configuration] = []
     for one in chosen():
         for batch in _nearest(one.batch, space.batches):
             fitted = replace(one, batch=batch)
             if fitted not in found and space.contains(space.params(fitted)):
                 found.append(fitted)
-    return found
+    return found[: -(-trials // ONE_IN)]
 
 
 @cache

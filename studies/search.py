@@ -41,7 +41,7 @@ class _Contest:
         # Where optimizers are compared, none has a head start.
         if spec.question == "search":
             tried = [params for params, _ in self.first]
-            for one in map(self.space.params, portfolio(self.space)):
+            for one in map(self.space.params, portfolio(self.space, spec.budget.trials)):
                 if one not in tried:
                     self.first.append((one, {"default": False, "portfolio": True}))
         self.sampler = make_sampler(spec, self.space)

@@ -1,5 +1,7 @@
 from collections import Counter
 
+import pytest
+
 from studies.portfolio import chosen, portfolio
 from studies.search import Search
 from studies.space import Space
@@ -7,12 +9,13 @@ from tests.studies.pretend import resolved
 
 
 def allowed(**space: object) -> list[tuple[str, object]]:
-    found = portfolio(Space(resolved(space=space)))
+    found = portfolio(Space(resolved(space=space)), 1000)
     return [(one.optimizer, one.batch) for one in found]
 
 
 def test_all_of_it_is_of_the_space_that_it_was_chosen_in() -> None:
-    assert portfolio(Space(resolved(space={"batch": ["full", 32, 128]}))) == list(chosen())
+    space = Space(resolved(space={"batch": ["full", 32, 128]}))
+    assert portfolio(space, 1000) == list(chosen())
     assert len({one.optimizer for one in chosen()}) >= 5
 
 
@@ -42,3 +45,11 @@ def test_full_and_single_batches_have_nothing_near() -> None:
 def test_optimizers_that_are_compared_have_no_head_start() -> None:
     search = Search(resolved(question="compare", space={"optimizers": ["sgd", "adam"]}))
     assert not any("portfolio" in trial.user_attrs for trial in search.ask(40))
+
+
+@pytest.mark.parametrize(("trials", "most"), [(1, 1), (10, 2), (11, 3), (60, 12), (100, 12)])
+def test_no_more_than_one_in_five_trials_is_of_it(trials: int, most: int) -> None:
+    space = {"batch": ["full", 32, 128]}
+    search = Search(resolved(space=space, budget={"trials": trials}))
+    assert sum("portfolio" in trial.user_attrs for trial in search.ask(100)) == most
+    assert portfolio(search.space, trials) == list(chosen())[:most]
