@@ -20,7 +20,6 @@ from optimizers.stack import Stack, judged_together
 
 _SAMPLES = (2, 4)  # trials; a lone one would get an idle row beside it
 _SAMPLE_STEPS = 12  # some rules do their rare work every tenth step
-_CAREFUL = {"learning_rate": 1e-9}  # nobody leaves a sample
 
 
 def estimate_bytes(
@@ -94,8 +93,9 @@ def _stack_bytes(planned: Plan, members: Sequence[int]) -> int:
 
     def train_some(optimizer: str, count: int) -> Stack:
         seeds = list(range(count)) if streams > 1 else [0] * count
-        some = [Configuration(optimizer, _CAREFUL, batch=batch)] * count
-        stack = replace(sample, configurations=some, seeds=seeds).stack(range(count))
+        some = [Configuration(optimizer, batch=batch)] * count
+        rehearsed = replace(sample, configurations=some, seeds=seeds)
+        stack = rehearsed.stack(range(count), rehearsal=True)
         for _ in range(min(-(-_SAMPLE_STEPS * batch // len(few)), sample.epochs)):
             stack.epoch()
         return stack

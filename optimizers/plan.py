@@ -39,8 +39,8 @@ class Plan:
     dtype: torch.dtype
     stacks: Sequence[Sequence[int]]
 
-    def stack(self, members: Sequence[int]) -> Stack:
-        """These trials, ready to be trained."""
+    def stack(self, members: Sequence[int], *, rehearsal: bool = False) -> Stack:
+        """These trials, ready to be trained; in a rehearsal nobody leaves."""
         return Stack(
             self.problem,
             self.training,
@@ -49,6 +49,7 @@ class Plan:
             [self.seeds[trial] for trial in members],
             self.epochs,
             self.dtype,
+            rehearsal=rehearsal,
         )
 
 

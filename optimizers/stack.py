@@ -61,6 +61,7 @@ class Stack:
         seeds: one a trial: initial weights, order of the batches and noise follow from it.
         epochs: length of the whole training; schedules span it.
         dtype: of weights and arithmetic.
+        rehearsal: nobody leaves, whatever the losses: to see what steps cost.
 
     Raises:
         InvalidProblem: unequal batch sizes, or not one seed a trial.
@@ -75,6 +76,8 @@ class Stack:
         seeds: Sequence[int],
         epochs: int,
         dtype: torch.dtype = torch.float32,
+        *,
+        rehearsal: bool = False,
     ) -> None:
         self.problem, self.training, self.validation = problem, training, validation
         sizes = sorted({one.batch_size(len(training)) for one in configurations})
@@ -89,7 +92,7 @@ class Stack:
         self.total_steps = epochs * self.steps_an_epoch
         self.outcomes = [Outcome() for _ in configurations]
         self._configurations, self._seeds = configurations, seeds
-        self._dtype = dtype
+        self._dtype, self._rehearsal = dtype, rehearsal
         self._device = training.inputs.device
         self._steps_done = self._steps_prepared = 0
         # Rows in order of rule; `_row[i]` is the trial that row i trains.
@@ -132,6 +135,8 @@ class Stack:
         bad = ~torch.isfinite(losses) | (losses > self._ceiling[:, None])
         finite = torch.stack([torch.isfinite(values) for values in metrics.values()]).all(0)
         gone = ~finite | ~torch.isfinite(mean) | (mean > self._ceiling)
+        if self._rehearsal:
+            gone[:] = False
         first_bad = torch.where(bad.any(1), bad.int().argmax(1), self.steps_an_epoch - 1)
         before = self._steps_done
         self._steps_done += self.steps_an_epoch

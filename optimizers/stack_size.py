@@ -72,6 +72,7 @@ def _seconds_a_trial(
         [0] * size,
         epochs=_ROUNDS + 1,
         dtype=dtype,
+        rehearsal=True,
     )
     stack.epoch()  # takes the memory
     taken = []

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import dask
-from distributed import Client, Event, Future, LocalCluster
+from distributed import Client, Event, Future, LocalCluster, wait
 from distributed.security import Security
 
 from service.worker import Look, Retrained, Wave, confirm_wave, look, retrain, train_wave
@@ -101,18 +101,16 @@ class Engine(AbstractContextManager["Engine"]):
         Raises:
             Abandoned: ``wanted`` said no before it ended.
         """
-        while True:
-            # Asked before the wait: a wave can end just as a wait for it gives up.
-            ended = future.done()
+        while not future.done():
             try:
-                result: T = future.result(timeout=None if ended else POLL_SECONDS)
+                # Not `future.result(timeout)`: where that gives up it cancels what the next call
+                # would be waiting for.
+                wait(future, timeout=POLL_SECONDS)
             except TimeoutError:
-                if ended:  # the wave itself timed out: that is its error
-                    raise
                 if not wanted():
                     raise Abandoned from None
-            else:
-                return result
+        result: T = future.result()
+        return result
 
     def stop(self, name: str) -> None:
         """Let the waves that watch this name end at their next epoch."""

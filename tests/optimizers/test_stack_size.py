@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from optimizers import stack_size as module
+from optimizers.configuration import Configuration
+from optimizers.memory import estimate_bytes
 from optimizers.models.mlp import MLP
-from optimizers.objectives import CrossEntropy
+from optimizers.objectives import CrossEntropy, SquaredError
+from optimizers.problem import Examples
 from optimizers.stack_size import LARGEST, SMALLEST, WORTH_MEASURING, stack_size
 from optimizers.training import train
 from tests.optimizers.mixed import mixed
@@ -76,3 +79,19 @@ def test_the_measured_size_changes_no_bit() -> None:
         for size in (None, 5)
     )
     assert found == wanted
+
+
+def test_rows_that_tell_nothing_of_the_loss_are_measured_all_the_same() -> None:
+    """The first target is foretold before any step: next to its loss every other is a blow-up."""
+    problem = MLP(2, 1, SquaredError())
+    inputs = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    inputs[0] = 0
+    targets = 5 + torch.arange(64.0)
+    targets[0] = 0
+    training = Examples(inputs, targets)
+    trials = [Configuration("adam", {"learning_rate": 1e-6})] * 100
+    for outcome in train(problem, training, training, trials, epochs=2):
+        assert outcome.diverged_at is None
+    assert estimate_bytes(problem, training, training, trials, epochs=2) > 0
+    overflowing = Examples(inputs, torch.full((64,), 1e30))
+    assert SMALLEST <= stack_size(problem, overflowing, 1, 1000, torch.float32) <= LARGEST["cpu"]

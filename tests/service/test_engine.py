@@ -72,6 +72,16 @@ def test_workers_train_waves(engine: Engine, dataset: Path) -> None:
     assert others == [first, first]
 
 
+def test_waits_that_give_up_as_the_results_come_lose_none(
+    engine: Engine, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.engine.POLL_SECONDS", 0.001)
+    asked = wave(dataset, epochs=1, trials=1)
+    for _ in range(100):
+        (found,) = engine.wait(engine.submit(asked), always)
+        assert found.outcome == "completed"
+
+
 def test_workers_have_one_thread_and_keep_their_memory(engine: Engine) -> None:
     environments = engine._client.run(lambda: dict(os.environ))
     assert len(environments) == 2
@@ -157,26 +167,6 @@ def test_a_wave_that_is_no_longer_wanted_is_given_up(engine: Engine, dataset: Pa
     stopped = engine.wait(future, always)
     assert {each.outcome for each in stopped} <= {"stopped", "diverged"}
     assert "stopped" in {each.outcome for each in stopped}
-
-
-class EndsAsTheWaitGivesUp:
-    """A wave that ends between a wait's timeout and the next look at it."""
-
-    def __init__(self) -> None:
-        self.ended = False
-
-    def done(self) -> bool:
-        return self.ended
-
-    def result(self, timeout: float | None) -> list[TrialResult]:
-        if self.ended:
-            return []
-        self.ended = True
-        raise TimeoutError(f"timed out after {timeout} s.")
-
-
-def test_a_wave_that_ends_as_a_wait_gives_up_is_no_error(engine: Engine) -> None:
-    assert engine.wait(EndsAsTheWaitGivesUp(), always) == []  # type: ignore[arg-type]
 
 
 def test_what_goes_wrong_in_a_wave_is_its_error(engine: Engine, dataset: Path) -> None:
