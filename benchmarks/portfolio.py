@@ -1,7 +1,7 @@
 """Choose the configurations that `studies.portfolio` tries first, by trainings on many tables.
 
-The same configurations train on every table of a collection that holds none of those that the other
-benchmarks measure on: first an even sample of the default space, then neighbours of what was best on
+The same configurations train on every table of a collection that holds none of those that `regret` and
+`time_to_target` measure on: first an even sample of the default space, then neighbours of what was best on
 each table. One after another the configuration is chosen that brings the portfolio's best highest among
 all, on average over the tables (a greedy portfolio: Feurer et al. 2022, Auto-Sklearn 2.0).
 
@@ -30,7 +30,7 @@ from sklearn.datasets import make_friedman1, make_friedman2, make_friedman3
 
 from benchmarks.tables import scores
 from optimizers.configuration import Configuration
-from service.ingest import read_csv
+from service.ingest import read_upload
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.portfolio import PATH
@@ -111,7 +111,7 @@ def described(problem: Problem) -> tuple[Data, StudySpec]:
         writer.writerow([*(f"x{place}" for place in range(len(rows[0]) - 1)), "y"])
         writer.writerows(rows)
         file.flush()
-        table = read_csv(path)
+        table = read_upload(path).table
     schema = describe(table)
     numeric = problem.target or problem.table.startswith("friedman")
     asked = StudySpec.model_validate(

@@ -10,18 +10,23 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unicodedata import category, name
 
+import numpy as np
 import optuna
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from benchmarks.peers import run_optuna
 from service.client import Client
-from service.ingest import read_csv
+from service.ingest import read_upload
 from service.serving import served
 from service.settings import Settings
 from studies.data.prepare import prepare
@@ -30,11 +35,27 @@ from studies.resolve import resolve
 from studies.spec import StudySpec
 
 RESULTS = Path(__file__).parent / "results" / "time_to_target.json"
-TABLES = {
-    "digits": load_digits,
-    "breast_cancer": load_breast_cancer,
-    "wine": load_wine,
-    "diabetes": load_diabetes,
+
+
+def load_names() -> tuple[Any, Any]:
+    """Texts: 2,000 names of Unicode characters as counts of 128 hashed trigrams; their category."""
+    known = [(name(chr(i), ""), category(chr(i))) for i in range(0x3000)]
+    counts = Counter(kind for text, kind in known if text)
+    common = [(text, kind) for text, kind in known if text and counts[kind] >= 50]
+    drawn = np.random.default_rng(0).choice(len(common), 2000, replace=False)
+    texts, kinds = zip(*(common[i] for i in drawn), strict=True)
+    hashed = HashingVectorizer(
+        analyzer="char_wb", ngram_range=(3, 3), n_features=128, alternate_sign=False, norm=None
+    )
+    return hashed.transform(texts).toarray(), np.array(kinds)
+
+
+TABLES: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "digits": partial(load_digits, return_X_y=True),
+    "breast_cancer": partial(load_breast_cancer, return_X_y=True),
+    "wine": partial(load_wine, return_X_y=True),
+    "diabetes": partial(load_diabetes, return_X_y=True),
+    "names": load_names,
 }
 PEER_TRIALS = 200
 MOST_TRIALS = 2000  # Fallline gives up
@@ -42,7 +63,7 @@ MOST_TRIALS = 2000  # Fallline gives up
 
 def write(name: str, path: Path) -> Path:
     """A table as a CSV file; its last column is the target."""
-    inputs, targets = TABLES[name](return_X_y=True)
+    inputs, targets = TABLES[name]()
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*(f"x{i}" for i in range(inputs.shape[1])), "target"])
@@ -66,7 +87,7 @@ def wanted(name: str, seed: int, trials: int, **budget: Any) -> dict[str, Any]:
 
 def peer(name: str, path: Path, seed: int, folder: Path) -> Any:
     """Optuna's run."""
-    table = read_csv(path)
+    table = read_upload(path).table
     schema = describe(table)
     spec = resolve(StudySpec.model_validate(wanted(name, seed, PEER_TRIALS)), schema).spec
     return run_optuna(prepare(table, schema, spec), spec, folder)

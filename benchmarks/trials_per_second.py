@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.peers import run_optuna
 from service.client import Client
 from service.demo import write_digits
-from service.ingest import read_csv
+from service.ingest import read_upload
 from service.serving import served
 from service.settings import Settings
 from studies.data.prepare import Data, prepare
@@ -82,7 +82,7 @@ def main(trials: int = 200, runs: int = RUNS) -> None:
 
 
 def _data(csv: Path, spec: StudySpec) -> tuple[Data, StudySpec]:
-    table = read_csv(csv)
+    table = read_upload(csv).table
     schema = describe(table)
     resolved = resolve(spec, schema).spec
     return prepare(table, schema, resolved), resolved

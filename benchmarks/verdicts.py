@@ -135,6 +135,7 @@ def ended(trial: FrozenTrial, value: float | None) -> FrozenTrial:
         value=value,
         params=trial.params,
         distributions=trial.distributions,
+        user_attrs=trial.user_attrs,
     )
     told.number = trial.number
     return told

@@ -30,7 +30,7 @@ def change(connection: Connection, owner: str, job_id: str, changed: dict[str, A
     budget = BudgetSpec.model_validate(spec.budget.model_dump() | changed)
     spec = spec.model_copy(update={"budget": budget})
     values: dict[str, Any] = {"spec": spec.model_dump(mode="json")}
-    if row.state not in {"queued", "running"}:
+    if row.state in {"completed", "failed", "cancelled"}:
         limit = limit_met(spec, trials.read(connection, row.study_id), row.seconds)
         if limit is not None:
             raise Conflict(

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+tokens = typer.Typer(help="Make, list and revoke tokens.", no_args_is_help=True)
+app.add_typer(tokens, name="tokens")
 console = Console()
 errors = Console(stderr=True)
 
@@ -59,7 +62,12 @@ def demo(
 
 @app.command()
 def tune(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with header.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="A table: .csv with header, .tsv, .parquet or .npz."
+        ),
+    ],
     target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
     metric: Annotated[str | None, typer.Option(help="What to judge trials by.")] = None,
     trials: Annotated[int, typer.Option(help="Configurations to try.")] = 100,
@@ -123,6 +131,36 @@ def extend(
 
 
 @app.command()
+def watch(
+    job: Annotated[str, typer.Argument(help="The job's id.")], as_json: AsJson = False
+) -> None:
+    """Follow a job's progress, then print its answer."""
+    with _client() as client:
+        _await(client, job, as_json=as_json)
+
+
+@app.command()
+def pause(job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
+    """Let a job rest, across restarts too."""
+    with _client() as client:
+        _say_state(client.pause(job))
+
+
+@app.command()
+def resume(job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
+    """Let a paused job go on."""
+    with _client() as client:
+        _say_state(client.resume(job))
+
+
+@app.command()
+def cancel(job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
+    """End a job now; its finished trials stay."""
+    with _client() as client:
+        _say_state(client.cancel(job))
+
+
+@app.command()
 def jobs(as_json: AsJson = False) -> None:
     """List your jobs, newest first."""
     with _client() as client:
@@ -173,10 +211,56 @@ def replay(
         raise typer.Exit(1)
 
 
+@tokens.command("make")
+def make_token(
+    name: Annotated[str, typer.Argument(help="A label for the list.")],
+    owner: Annotated[str | None, typer.Option(help="For whom it acts; left out, for you.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="read, submit or admin; may be repeated.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="It ends after so many days.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token and print it, this once; left out, its scopes are read and submit."""
+    request: dict[str, Any] = {"owner": owner, "scopes": scope}
+    if days is not None:
+        request["expires"] = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    given = {field: value for field, value in request.items() if value is not None}
+    with _client() as client:
+        made = client.make_token(name, **given)
+    if as_json:
+        console.print_json(json.dumps(made))
+    else:
+        typer.echo(made["token"])
+
+
+@tokens.command("list")
+def list_tokens(as_json: AsJson = False) -> None:
+    """List your tokens, newest first."""
+    with _client() as client:
+        listed = list(client.tokens())
+    if as_json:
+        console.print_json(json.dumps(listed))
+    else:
+        display.show_tokens(console, listed)
+
+
+@tokens.command("revoke")
+def revoke_token(token: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
+    """End a token now."""
+    with _client() as client:
+        ended = client.revoke_token(token)
+    console.print(f"{display.plain(ended['name'])} (...{ended['last4']}) is revoked")
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
     console.print(installed_version("fallline"), highlight=False)
+
+
+def _say_state(job: dict[str, Any]) -> None:
+    console.print(f"job {job['id']} is {job['state']}", highlight=False, soft_wrap=True)
 
 
 def _await(client: Client, job_id: str, *, as_json: bool) -> None:

@@ -15,6 +15,13 @@ UPLOAD_SECONDS = 600.0  # a large upload is read and checked before it is answer
 REPLAY_SECONDS = 3600.0  # a replay waits for the waves under way
 POLL_SECONDS = 0.5
 
+MEDIA_TYPES = {
+    ".tsv": "text/tab-separated-values",
+    ".parquet": "application/vnd.apache.parquet",
+    ".npz": "application/x-npz",
+}
+"""What files are, by the ends of their names; any other is sent as CSV."""
+
 Json = dict[str, Any]
 
 
@@ -56,7 +63,7 @@ class Client:
         self._http.close()
 
     def upload(self, path: Path, *, name: str | None = None, target: str | None = None) -> Json:
-        """Upload a CSV file; the answer says what was recognised in it."""
+        """Upload a table (.csv, .tsv, .parquet or .npz); the answer says what was recognised in it."""
         params = {"name": name or path.stem} | ({"target": target} if target else {})
         with path.open("rb") as file:
             return self._call(
@@ -65,7 +72,7 @@ class Client:
                 params=params,
                 content=file,
                 headers={
-                    "Content-Type": "text/csv",
+                    "Content-Type": MEDIA_TYPES.get(path.suffix.lower(), "text/csv"),
                     # Told beforehand, so that a file that is too large is refused at once.
                     "Content-Length": str(path.stat().st_size),
                 },
@@ -82,17 +89,19 @@ class Client:
 
     def jobs(self) -> Iterator[Json]:
         """Your jobs, newest first."""
-        cursor: str | None = None
-        while True:
-            page = self._call("GET", "/v1/jobs", params={"cursor": cursor} if cursor else {})
-            yield from page["items"]
-            cursor = page["next"]
-            if cursor is None:
-                return
+        return self._every("/v1/jobs")
 
     def cancel(self, job: str) -> Json:
         """End a job now."""
         return self._call("POST", f"/v1/jobs/{job}/cancel")
+
+    def pause(self, job: str) -> Json:
+        """Let a job rest."""
+        return self._call("POST", f"/v1/jobs/{job}/pause")
+
+    def resume(self, job: str) -> Json:
+        """Queue a paused job again."""
+        return self._call("POST", f"/v1/jobs/{job}/resume")
 
     def change(self, job: str, **budget: Any) -> Json:
         """Give a job another budget; one that has ended goes on."""
@@ -132,6 +141,18 @@ class Client:
                     raise
             time.sleep(POLL_SECONDS)
 
+    def tokens(self) -> Iterator[Json]:
+        """Your tokens, newest first; none of them in full."""
+        return self._every("/v1/tokens")
+
+    def make_token(self, name: str, **request: Any) -> Json:
+        """Make a token; the answer holds it in full, this once."""
+        return self._call("POST", "/v1/tokens", json={"name": name, **request})
+
+    def revoke_token(self, token: str) -> Json:
+        """End a token, named by its id."""
+        return self._call("DELETE", f"/v1/tokens/{token}")
+
     def watch(self, job: str) -> Iterator[Json]:
         """The job, again and again until it has ended."""
         while True:
@@ -147,6 +168,16 @@ class Client:
             return self._http.get("/healthz").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
+
+    def _every(self, path: str) -> Iterator[Json]:
+        """All items of a list, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self._call("GET", path, params={"cursor": cursor} if cursor else {})
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
 
     def _call(self, method: str, path: str, **request: Any) -> Json:
         found: Json = self._send(method, path, **request).json()

@@ -17,6 +17,7 @@ STATE_COLOURS = {
     "completed": "green",
     "running": "cyan",
     "queued": "yellow",
+    "paused": "magenta",
     "failed": "red",
     "cancelled": "dim",
 }
@@ -150,7 +151,28 @@ def show_jobs(console: Console, jobs: list[Json]) -> None:
             job["metric"],
             number(job["metric"], job["best_value"]),
             f"{job['seconds']:.1f}",
-            job["created"][:19].replace("T", " "),
+            _moment(job["created"]),
+        )
+    console.print(table)
+
+
+def show_tokens(console: Console, tokens: list[Json]) -> None:
+    """A line a token."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("token", no_wrap=True, min_width=36)
+    for name in ("name", "owner", "ends with", "scopes", "created", "until"):
+        table.add_column(name)
+    for token in tokens:
+        until = token["revoked"] or token["expires"]
+        table.add_row(
+            token["id"],
+            plain(token["name"]),
+            token["owner"],
+            token["last4"],
+            ", ".join(token["scopes"]),
+            _moment(token["created"]),
+            ("revoked " if token["revoked"] else "") + (_moment(until) if until else "-"),
+            style="dim" if token["revoked"] else None,
         )
     console.print(table)
 
@@ -160,6 +182,10 @@ def number(metric: str, value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2%}" if metric in SHARES else f"{value:.4g}"
+
+
+def _moment(text: str) -> str:
+    return text[:19].replace("T", " ")
 
 
 def _ended(counts: dict[str, int]) -> int:

@@ -26,7 +26,7 @@ from studies.transfer import Transferred
 JobState = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
 
 MOVES: dict[JobState, frozenset[JobState]] = {
-    "queued": frozenset({"running", "cancelled"}),
+    "queued": frozenset({"running", "paused", "cancelled"}),
     "running": frozenset({"queued", "paused", "completed", "failed", "cancelled"}),
     "paused": frozenset({"queued", "cancelled"}),
     "completed": frozenset({"queued"}),
@@ -128,20 +128,28 @@ def cancel(connection: Connection, owner: str, job_id: str) -> None:
         NotFound: there is no such job.
         Conflict: it has ended already.
     """
-    row = get(connection, owner, job_id)
-    changed = connection.execute(
-        update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.state.in_(sources("cancelled")))
-        .values(state="cancelled", finished=now())
-    )
-    if not changed.rowcount:
-        raise Conflict(
-            f"The job has ended: it is {row.state}.",
-            field="state",
-            value=row.state,
-            allowed=sources("cancelled"),
-        )
+    row = _move(connection, owner, job_id, "cancelled", finished=now())
     _stop_running(connection, job_id, row.study_id)
+
+
+def pause(connection: Connection, owner: str, job_id: str) -> None:
+    """Let a job rest; trials under way are trained again when it goes on.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: it has ended, or is paused already.
+    """
+    _move(connection, owner, job_id, "paused")
+
+
+def resume(connection: Connection, owner: str, job_id: str) -> None:
+    """Queue a paused job again.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: it is not paused.
+    """
+    _move(connection, owner, job_id, "queued", only_from=["paused"])
 
 
 def requeue_running(connection: Connection) -> int:
@@ -319,6 +327,33 @@ def finish(
     """
     _write(connection, claimed, state=state, seconds=seconds, error=error, finished=now())
     _stop_running(connection, claimed.id, claimed.study_id)
+
+
+def _move(
+    connection: Connection,
+    owner: str,
+    job_id: str,
+    target: JobState,
+    *,
+    only_from: Sequence[JobState] = (),
+    **values: Any,
+) -> Row[Any]:
+    """Change a job's state, and return its row as it was."""
+    row = get(connection, owner, job_id)
+    allowed = only_from or sources(target)
+    changed = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(allowed))
+        .values(state=target, **values)
+    )
+    if not changed.rowcount:
+        raise Conflict(
+            f"The job is {row.state}; this can be done to a job that is {' or '.join(allowed)}.",
+            field="state",
+            value=row.state,
+            allowed=list(allowed),
+        )
+    return row
 
 
 def _write(connection: Connection, claimed: Claim, **values: Any) -> None:

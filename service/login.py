@@ -56,7 +56,7 @@ class LoginRequired:
         if credential.is_cookie and not is_safe:
             _check_same_origin(request)
         principal = await run_in_threadpool(_find, self._database, credential.token)
-        if not principal.may("read" if is_safe else "write"):
+        if not principal.may("read" if is_safe else "submit"):
             raise Forbidden("This token only allows reading.")
         return principal
 

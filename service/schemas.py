@@ -7,6 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Row
 
+from service.ingest.upload import Format
 from service.jobs import JobState
 from studies.data.schema import Column
 from studies.report import OptimizerSummary, TrialView
@@ -68,10 +69,17 @@ class DatasetView(BaseModel):
     rows: int
     columns: list[Column]
     target: str | None = Field(description="Column to predict, if it was named at upload.")
+    format: Format | None = Field(description="How the uploaded file held the table.")
     warnings: list[str]
     bytes: int = Field(description="Size as it is stored.")
     digest: str = Field(description="SHA-256 of the stored table.")
     created: datetime
+
+
+class DatasetDetail(DatasetView):
+    """One dataset with a look at its rows."""
+
+    first_rows: list[dict[str, Any]]
 
 
 class Counts(BaseModel):

@@ -13,6 +13,7 @@ from service import private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
 from service.engine import Engine
+from service.ingest.apart import make_ready
 from service.replays import Replays
 from service.runner import Runner
 from service.settings import Settings
@@ -61,6 +62,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         private_files.make_folder(settings.home)
         token = tokens.ensure_local(database, settings.token_file, settings.token)
         store = Store(settings.blob_folder)
+        make_ready()
         with Engine(settings.workers) as engine, closing(Dashboard(database.path)) as dashboard:
             runner = Runner(database, store, engine)
             runner.start()

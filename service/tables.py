@@ -81,6 +81,7 @@ datasets = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("warnings", JSON, nullable=False),
     Column("target", String(255), nullable=True),  # the column to predict, if it was told
+    Column("format", JSON(none_as_null=True), nullable=True),  # how the uploaded file held it
     Column("created", Moment, nullable=False, default=now),
     Index(None, "owner", "created"),
 )

@@ -7,21 +7,22 @@ a plain hash is needed to keep it from being guessed.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import uuid_utils
 from pydantic import SecretStr
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
-from service import private_files
+from service import owned, private_files
 from service.database import Database
+from service.errors import NotFound
 from service.tables import now, tokens
 
-Scope = Literal["read", "write", "admin"]
+Scope = Literal["read", "submit", "admin"]
 
 PREFIX = "fall_"
 LOCAL_OWNER = "admin"
@@ -45,6 +46,19 @@ class Principal:
         return scope in self.scopes or "admin" in self.scopes
 
 
+@dataclass(frozen=True)
+class Made:
+    """A new token.
+
+    Attributes:
+        id: of its row.
+        token: what its holder sends.
+    """
+
+    id: str
+    token: str = field(repr=False)
+
+
 def create(
     connection: Connection,
     *,
@@ -52,7 +66,7 @@ def create(
     name: str,
     scopes: Iterable[Scope],
     expires: datetime | None = None,
-) -> str:
+) -> Made:
     """Make a token.
 
     Args:
@@ -63,11 +77,37 @@ def create(
         expires: when it ends; None for never.
 
     Returns:
-        The token. It is not kept and cannot be shown again.
+        The token, which is not kept and cannot be shown again.
     """
     token = f"{PREFIX}{secrets.token_urlsafe(32)}"
-    _insert(connection, token, owner=owner, name=name, scopes=scopes, expires=expires)
-    return token
+    token_id = _insert(connection, token, owner=owner, name=name, scopes=scopes, expires=expires)
+    return Made(token_id, token)
+
+
+def get(connection: Connection, principal: Principal, token_id: str) -> Row[Any]:
+    """The row of a token: an administrator sees everybody's, others their owner's.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    query = select(tokens).where(tokens.c.id == token_id)
+    row = connection.execute(query).one_or_none()
+    if row is None or not (principal.may("admin") or row.owner == principal.owner):
+        raise NotFound(f"There is no token {token_id!r}.", field="token", value=token_id)
+    return row
+
+
+def page(
+    connection: Connection, owner: str, *, after: str | None, limit: int
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """An owner's tokens, newest first, and the cursor of the next page."""
+    return owned.page(connection, tokens, owner, after=after, limit=limit)
+
+
+def revoke(connection: Connection, token_id: str) -> None:
+    """End a token for good; one that has ended before keeps its time."""
+    ended = tokens.c.revoked.is_(None)
+    connection.execute(update(tokens).where(tokens.c.id == token_id, ended).values(revoked=now()))
 
 
 def find(connection: Connection, token: str) -> Principal | None:
@@ -127,10 +167,11 @@ def _insert(
     name: str,
     scopes: Iterable[Scope],
     expires: datetime | None,
-) -> None:
+) -> str:
+    token_id = str(uuid_utils.uuid7())
     connection.execute(
         insert(tokens).values(
-            id=str(uuid_utils.uuid7()),
+            id=token_id,
             owner=owner,
             name=name,
             hash=_hash(token),
@@ -139,6 +180,7 @@ def _insert(
             expires=expires,
         )
     )
+    return token_id
 
 
 def _read(path: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 A portfolio in the sense of Feurer et al. 2022 (Auto-Sklearn 2.0); Metz et al. 2020 (Using a Thousand
 Optimization Tasks to Learn Hyperparameter Search Strategies) do so for optimizers.
-`benchmarks.portfolio` chose it, on tables that no other benchmark here measures on.
+`benchmarks.portfolio` chose it, on tables that samplers are not measured on.
 """
 
 import json

@@ -7,11 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
 from service import datasets
 from service.errors import Invalid, Timeout, TooLarge, UnsupportedMedia
+from service.ingest import TYPES, UNSAID, as_csv
 from service.login import CurrentPrincipal
-from service.schemas import Cursor, DatasetView, Page, dataset_view
+from service.schemas import Cursor, DatasetDetail, DatasetView, Page, dataset_view
 from service.services import CurrentServices, Services
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -23,7 +25,6 @@ Name = Annotated[
         description="A label: letters, digits, spaces, dots, dashes and underscores.",
     ),
 ]
-CSV = frozenset({"", "text/csv", "application/csv", "application/octet-stream"})
 
 
 @router.post("", status_code=201)
@@ -33,9 +34,13 @@ async def upload(
     principal: CurrentPrincipal,
     name: Name,
     target: Annotated[str | None, Query(description="Column to predict.")] = None,
-) -> DatasetView:
-    """Upload a CSV file with a header as the raw body of the request."""
-    _check_declared(request, services.settings.max_upload_bytes)
+) -> DatasetDetail:
+    """Upload a table as the raw body of the request: CSV and its kin, Parquet, or NPZ.
+
+    Delimiter, encoding and decimal commas of a text file are found out; it needs a header. A body
+    of the type application/octet-stream is known by its first bytes.
+    """
+    media_type = _check_declared(request, services.settings.max_upload_bytes)
     with services.store.draft() as draft:
         try:
             async with asyncio.timeout(services.settings.upload_timeout_seconds):
@@ -51,8 +56,9 @@ async def upload(
             owner=principal.owner,
             name=name,
             target=target,
+            media_type=media_type,
         )
-    return await run_in_threadpool(_view, services, principal.owner, dataset_id)
+    return await run_in_threadpool(_detail, services, principal.owner, dataset_id)
 
 
 @router.get("")
@@ -69,18 +75,34 @@ def listing(
 
 
 @router.get("/{dataset_id}")
-def one(services: CurrentServices, principal: CurrentPrincipal, dataset_id: str) -> DatasetView:
-    """One dataset: its columns, their kinds, and what to look out for."""
-    return _view(services, principal.owner, dataset_id)
+def one(services: CurrentServices, principal: CurrentPrincipal, dataset_id: str) -> DatasetDetail:
+    """One dataset: its columns, their kinds, its first rows, and what to look out for."""
+    return _detail(services, principal.owner, dataset_id)
 
 
-def _view(services: Services, owner: str, dataset_id: str) -> DatasetView:
+@router.get("/{dataset_id}/csv", response_class=StreamingResponse)
+def as_text(
+    services: CurrentServices, principal: CurrentPrincipal, dataset_id: str
+) -> StreamingResponse:
+    """The whole table as CSV, whatever it was uploaded as; `best.py` reads it."""
     with services.database.read() as connection:
-        return dataset_view(datasets.get(connection, owner, dataset_id))
+        row = datasets.get(connection, principal.owner, dataset_id)
+    return StreamingResponse(
+        as_csv(services.store.path(row.digest)),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="data.csv"'},
+    )
 
 
-def _check_declared(request: Request, limit: int) -> None:
-    """Refuse by the headers alone, before a byte of the body is read."""
+def _detail(services: Services, owner: str, dataset_id: str) -> DatasetDetail:
+    with services.database.read() as connection:
+        row = datasets.get(connection, owner, dataset_id)
+    first = datasets.first_rows(services.store, row)
+    return DatasetDetail.model_validate({**row._mapping, "first_rows": first})
+
+
+def _check_declared(request: Request, limit: int) -> str:
+    """The media type; refused by the headers alone, before a byte of the body is read."""
     declared = request.headers.get("content-length", "0")
     if not re.fullmatch(r"[0-9]{1,18}", declared):
         raise Invalid(
@@ -97,13 +119,14 @@ def _check_declared(request: Request, limit: int) -> None:
             allowed="identity",
         )
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in CSV:
+    if kind not in TYPES and kind not in UNSAID:
         raise UnsupportedMedia(
-            f"The body must be a CSV file, as text/csv. Got {kind!r}.",
+            f"The body must be a table, as one of {', '.join(TYPES)}. Got {kind!r}.",
             field="Content-Type",
             value=kind,
-            allowed="text/csv",
+            allowed=list(TYPES),
         )
+    return kind
 
 
 async def _receive(request: Request, draft: Path, limit: int) -> None:

@@ -87,6 +87,25 @@ def cancel(services: CurrentServices, principal: CurrentPrincipal, job_id: str) 
     return job_view(row)
 
 
+@router.post("/{job_id}/pause")
+def pause(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> JobView:
+    """Let a job rest, across restarts too; what was under way is trained again later."""
+    with services.database.write() as connection:
+        jobs.pause(connection, principal.owner, job_id)
+        row = jobs.get(connection, principal.owner, job_id)
+    return job_view(row)
+
+
+@router.post("/{job_id}/resume")
+def resume(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> JobView:
+    """Queue a paused job again; it comes to the trials that it would have come to."""
+    with services.database.write() as connection:
+        jobs.resume(connection, principal.owner, job_id)
+        row = jobs.get(connection, principal.owner, job_id)
+    services.runner.wake()
+    return job_view(row)
+
+
 @router.patch("/{job_id}")
 def change(
     change: JobChange, services: CurrentServices, principal: CurrentPrincipal, job_id: str
@@ -204,6 +223,7 @@ def _script(
         Configuration.from_dict(config),
         seed=spec.seed,
         digest=dataset.digest,
+        dialect=datasets.dialect(dataset),
         expected=expected,
     )
     return Response(

@@ -6,6 +6,7 @@ from optimizers.configuration import Configuration
 from optimizers.torch_export import export_parts, import_statements
 from optimizers.torch_export.formatting import bracketed, chosen_lines
 from optimizers.torch_export.modules import Import
+from studies.data.dialect import STANDARD, Dialect
 from studies.data.prepare import CATEGORIES
 from studies.data.schema import TableSchema
 from studies.data.split import HELD_OUT, STRATIFIABLE
@@ -42,9 +43,10 @@ def best_script(
     *,
     seed: int,
     digest: str,
+    dialect: Dialect = STANDARD,
     expected: Expected | None = None,
 ) -> str:
-    """Python source that reads the study's CSV file, trains a configuration and tests it.
+    """Python source that reads the study's table from a text file, trains a configuration and tests it.
 
     Its rows, inputs, first weights and batches are those that the study's trial has; its command
     line is ``python best.py data.csv [--seed N]``.
@@ -55,6 +57,7 @@ def best_script(
         configuration: what to train.
         seed: of the training.
         digest: SHA-256 of the stored table, to be named.
+        dialect: of the text file that the script is given.
         expected: where the test score should fall; None if nobody knows yet.
 
     Raises:
@@ -68,7 +71,7 @@ def best_script(
         raise ValueError(f"expected is of {expected.metric}; the study's metric is {spec.metric}")
     others = [column for column in schema.columns if column.name != spec.target]
     features = tuple(column for column in others if column.left_out is None)
-    facts = Facts(spec, schema, configuration, seed, digest, expected, target, features)
+    facts = Facts(spec, schema, configuration, seed, digest, dialect, expected, target, features)
     optimizer, flags = export_parts(configuration), facts.flags()
     words = _words(facts, total_steps=optimizer.total_steps)
     pieces = [
@@ -83,7 +86,13 @@ def best_script(
 
 def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
     """What stands for each ``$word`` of the text."""
-    readers = {"numeric": "number", "boolean": "boolean", "date": "date", "categorical": "str"}
+    readers = {
+        "numeric": "number",
+        "boolean": "boolean",
+        "date": "date",
+        "categorical": "str",
+        "decimal_comma": "decimal_comma",
+    }
     classification = facts.spec.task == "classification"
     full = facts.configuration.batch == "full"
     scale = [] if classification else ["scale: float"]

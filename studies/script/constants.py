@@ -61,12 +61,13 @@ def header(facts: Facts) -> str:
 def constants(facts: Facts, flags: dict[str, bool]) -> str:
     """The data and the study in numbers."""
     spec, expected = facts.spec, facts.expected
-    columns = {column.name: str(column.kind) for column in facts.features}
+    columns = {column.name: facts.written(column) for column in facts.features}
     lines = [
         f"TARGET = {literal(facts.target.name)}",
-        f"TARGET_KIND = {literal(facts.target.kind)}",
+        f"TARGET_KIND = {literal(facts.written(facts.target))}",
         bracketed("COLUMNS = {", entries(columns), "}"),
         f"ROWS = {facts.schema.rows}  # of the file, its first row not counted",
+        f"ENCODING, DELIMITER = {literal(_encoding(facts))}, {literal(facts.dialect.delimiter)}",
         bracketed("MISSING = {", [literal(text) for text in MISSING], "}"),
     ]
     if flags["numeric"]:
@@ -84,6 +85,11 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
     if flags["dropout"]:
         lines.append(f"KEPT = {1 - spec.model.dropout!r}  # share of hidden numbers in training")
     return "\n".join([*lines, "", "Examples = tuple[Tensor, Tensor]  # inputs and targets"])
+
+
+def _encoding(facts: Facts) -> str:
+    # which reads a byte order mark, if there is one
+    return "utf-8-sig" if facts.dialect.encoding == "utf-8" else facts.dialect.encoding
 
 
 def _network(model: ModelSpec) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from optimizers.configuration import Configuration
 from optimizers.registry import find_rule
 from optimizers.schedules import find_schedule
+from studies.data.dialect import Dialect
 from studies.data.schema import Column, TableSchema
 from studies.data.split import STRATIFIABLE, sizes
 from studies.spec import Metric, StudySpec
@@ -39,6 +40,7 @@ class Facts:
         configuration: what the script trains.
         seed: it trains from, unless told otherwise.
         digest: SHA-256 of the stored table.
+        dialect: of the text file.
         expected: None while there is none.
         target: the column to predict.
         features: the columns to predict it from.
@@ -49,6 +51,7 @@ class Facts:
     configuration: Configuration
     seed: int
     digest: str
+    dialect: Dialect
     expected: Expected | None
     target: Column
     features: tuple[Column, ...]
@@ -56,7 +59,11 @@ class Facts:
     @property
     def kinds(self) -> list[str]:
         """The kinds of all columns in use, each once."""
-        return sorted({column.kind for column in (*self.features, self.target)})
+        return sorted({self.written(column) for column in (*self.features, self.target)})
+
+    def written(self, column: Column) -> str:
+        """How a column's values are to be read."""
+        return "decimal_comma" if column.name in self.dialect.decimal_commas else column.kind
 
     @property
     def smallest_part(self) -> int:
@@ -83,7 +90,8 @@ class Facts:
         return {
             "classification": classification,
             "regression": not classification,
-            **{kind: kind in self.kinds for kind in ("numeric", "boolean", "date")},
+            **{kind: kind in self.kinds for kind in ("boolean", "date", "decimal_comma")},
+            "numeric": bool({"numeric", "decimal_comma"} & set(self.kinds)),
             "numbers": bool(numbers),
             "texts": texts,
             "mixed": bool(numbers) and texts,

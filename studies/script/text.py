@@ -11,6 +11,11 @@ def number(text: str) -> float:  #? numeric
     return value if abs(value) <= LARGEST else math.nan  #? numeric
   #? numeric
   #? numeric
+def decimal_comma(text: str) -> float:  #? decimal_comma
+    """A number such as 1.234,5."""  #? decimal_comma
+    return number(text.replace(".", "").replace(",", "."))  #? decimal_comma
+  #? decimal_comma
+  #? decimal_comma
 def boolean(text: str) -> float:  #? boolean
     """0 for false, 1 for true."""  #? boolean
     return float(("false", "true").index(text.lower()))  #? boolean
@@ -41,12 +46,12 @@ def read_columns(path: Path) -> dict[str, list[Any]]:
     kinds = {**COLUMNS, TARGET: TARGET_KIND}
     table: dict[str, list[Any]] = {name: [] for name in kinds}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = (row for row in csv.reader(file) if row)
+        with path.open(encoding=ENCODING, newline="") as file:
+            rows = (row for row in csv.reader(file, delimiter=DELIMITER) if row)
             header = [name.strip() for name in next(rows, [])]
             for name in kinds:
                 if name not in header:
-                    raise WrongFile(f"its first row names no column {name!r}, between commas")
+                    raise WrongFile(f"its first row names no column {name!r}")
             for count, row in enumerate(rows, start=1):
                 if len(row) != len(header):
                     raise WrongFile(f"row {count} has {len(row)} values for {len(header)} columns")
@@ -54,7 +59,7 @@ def read_columns(path: Path) -> dict[str, list[Any]]:
                 for name, kind in kinds.items():
                     table[name].append(read_value(values[name], name, kind))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise WrongFile(f"it cannot be read as CSV text in UTF-8 ({error})") from error
+        raise WrongFile(f"it cannot be read as rows of text ({error})") from error
     if len(table[TARGET]) != ROWS:
         raise WrongFile(f"it has {len(table[TARGET])} rows where the study's table had {ROWS}")
     return table'''

@@ -14,7 +14,21 @@ from tests.service.journeys import ENDLESS, submit, table, upload
 
 pytestmark = [pytest.mark.xdist_group("shared_live"), pytest.mark.timeout(300)]
 
-COMMANDS = ["serve", "demo", "tune", "jobs", "best", "replay", "version"]
+COMMANDS = [
+    "serve",
+    "demo",
+    "tune",
+    "extend",
+    "watch",
+    "pause",
+    "resume",
+    "cancel",
+    "jobs",
+    "best",
+    "replay",
+    "tokens",
+    "version",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +211,35 @@ def test_a_file_that_is_not_there_is_a_wrong_use() -> None:
     found = CliRunner().invoke(cli.app, ["tune", "nothing.csv"])
     assert found.exit_code == 2
     assert "nothing.csv" in found.stderr
+
+
+def test_a_job_is_paused_resumed_watched_and_cancelled(server: Live) -> None:
+    dataset = upload(server.client, table())
+    job = submit(server.client, dataset, **ENDLESS)["id"]
+    assert run("pause", job) == f"job {job} is paused\n"
+    assert run("resume", job) == f"job {job} is queued\n"
+    assert run("cancel", job) == f"job {job} is cancelled\n"
+    job = submit(server.client, dataset)["id"]
+    assert json.loads(run("watch", job, "--json"))["job"] == job
+
+
+@pytest.mark.usefixtures("server")
+def test_tokens_are_made_listed_and_revoked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = run("tokens", "make", "laptop", "--scope", "read", "--days", "1").strip()
+    with monkeypatch.context() as reader:
+        reader.setenv("FALLLINE_TOKEN", token)
+        listed = json.loads(run("tokens", "list", "--json"))
+        line = fails(monkeypatch, capsys, "tokens", "make", "more")
+    assert "only allows reading" in line
+    (made,) = [each for each in listed if token.endswith(each["last4"])]
+    assert (made["name"], made["scopes"]) == ("laptop", ["read"])
+    assert made["expires"] > made["created"]
+    assert made["id"] in run("tokens", "list")
+    assert run("tokens", "revoke", made["id"]).strip() == f"laptop (...{made['last4']}) is revoked"
+    monkeypatch.setenv("FALLLINE_TOKEN", token)
+    assert "not valid" in fails(monkeypatch, capsys, "jobs")
 
 
 def test_one_form_at_a_time_is_printed() -> None:

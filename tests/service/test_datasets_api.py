@@ -1,16 +1,22 @@
 import hashlib
+import io
 import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pandas as pd
 import pytest
 
 from service import tokens
+from service.client import MEDIA_TYPES
 from tests import datasets as tables
 from tests.service.conftest import Live, live_server
+from tests.service.ingest.hostile import corpus
 from tests.service.journeys import contents, table, until, upload, walk
 from tests.service.test_problems import problem
 
@@ -83,12 +89,11 @@ def test_columns_without_use_are_warned_about(live: Live) -> None:
         (b"\n\n\n", "the file is empty"),
         (b"size,kind\n", "a header of 2 columns and no rows"),
         (b"1,2\n3,4\n", "has no header"),
-        (b"size;kind\n1;2\n", "semicolons"),
         (b"size,size\n1,2\n", "same name"),
         (b"size,kind\n1,2\n3\n", "line 3 has 1 values; the header has 2 columns"),
         (b"size,kind\n1,2\n\n3,4,5\n", "line 4 has 3 values; the header has 2 columns"),
         (b"size,kind\n1,2\n3,\0\n", "line 3 of the file holds a NUL byte"),
-        (b"size,kind\n1,2\n3,\xff\n", "line 3 of the file is not UTF-8"),
+        (b"size,kind\n1,\xc3\xa9\n3,\xff\n", "line 3 of the file is not UTF-8"),
         (b'size,kind\n1,"2\n3,4\n', "line 2"),
         (b"PK\x03\x04\x00\x00", "NUL byte"),
     ],
@@ -146,6 +151,65 @@ def test_a_body_of_another_kind_is_refused(
     assert (body["status"], body["field"], body["value"]) == (415, field, value)
     assert body["type"] == "/problems/unsupported-media"
     assert body["allowed"]
+
+
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize("form", ["tsv", "parquet", "npz"])
+def test_tables_come_in_many_forms(live: Live, tmp_path: Path, form: str, said: bool) -> None:
+    """The content says what it is where the type does not; and all can be had as CSV."""
+    frame = pd.DataFrame({"size": np.arange(60) / 4, "kind": ["a", "b", "c"] * 20})
+    path = tmp_path / f"upload.{form}"
+    if form == "tsv":
+        frame.to_csv(path, sep="\t", index=False)
+    elif form == "parquet":
+        frame.to_parquet(path)
+    else:
+        np.savez(path, size=frame["size"].to_numpy(), kind=frame["kind"].to_numpy(str))
+    kind = MEDIA_TYPES[path.suffix] if said else "application/octet-stream"
+    headers = {"Content-Type": kind}
+    dataset = send(live, path.read_bytes(), headers=headers).json()
+    assert dataset["format"]["kind"] == ("text" if form == "tsv" else form)
+    assert dataset["format"].get("delimiter") == ("\t" if form == "tsv" else None)
+    assert [(c["name"], c["kind"]) for c in dataset["columns"]] == [
+        ("size", "numeric"), ("kind", "categorical"),
+    ]  # fmt: skip
+    text = live.client.get(f"/v1/datasets/{dataset['id']}/csv")
+    assert text.headers["content-type"].startswith("text/csv")
+    assert pd.read_csv(io.BytesIO(text.content)).equals(frame)
+
+
+def test_what_was_guessed_of_a_file_is_told(live: Live) -> None:
+    dataset = upload(live.client, "größe;art\n1,5;ä\n2,5;ö\n".encode("cp1252"))
+    assert dataset["format"] == {
+        "kind": "text", "encoding": "cp1252", "delimiter": ";", "decimal_commas": ["größe"],
+    }  # fmt: skip
+    assert any("read as cp1252" in warning for warning in dataset["warnings"])
+
+
+@pytest.fixture(scope="module")
+def hostile_live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server that takes larger uploads too."""
+    with live_server(tmp_path_factory.mktemp("hostile") / "home") as running:
+        yield running
+
+
+def test_files_that_mean_harm_are_refused(hostile_live: Live, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    before = contents(hostile_live.services)
+    for name, (kind, content) in corpus(canary).items():
+        body = problem(send(hostile_live, content, headers={"Content-Type": kind}))
+        assert (body["status"], body["field"]) == (422, "file"), name
+        assert contents(hostile_live.services) == before, name
+        assert not canary.exists(), name
+    assert hostile_live.client.get("/v1/datasets").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.apache.parquet", "application/x-npz"])
+@pytest.mark.usefixtures("unchanged")
+def test_a_file_that_is_not_what_it_says_is_refused(live: Live, kind: str) -> None:
+    body = problem(send(live, table(), headers={"Content-Type": kind}))
+    assert (body["status"], body["field"]) == (422, "file")
+    assert "cannot be read as" in body["detail"]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +354,7 @@ def test_an_unknown_dataset_is_not_found(live: Live, dataset: str) -> None:
 def test_datasets_of_others_are_not_found(live: Live) -> None:
     mine = upload(live.client, table())["id"]
     with live.services.database.write() as connection:
-        token = tokens.create(connection, owner="ann", name="test", scopes=["read", "write"])
+        token = tokens.create(connection, owner="ann", name="test", scopes=["read", "submit"]).token
     headers = {"Authorization": f"Bearer {token}"}
     assert live.anonymous.get(f"/v1/datasets/{mine}", headers=headers).status_code == 404
     assert live.anonymous.get("/v1/datasets", headers=headers).json() == {"items": [], "next": None}

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from service.engine import Abandoned, Engine
-from service.ingest import read_csv, write_parquet
+from service.ingest import read_upload, write_parquet
 from service.worker import Wave
 from studies.data.schema import describe
 from studies.resolve import resolve
@@ -34,13 +34,13 @@ def engine() -> Iterator[Engine]:
 def dataset(tmp_path: Path) -> Path:
     (tmp_path / "table.csv").write_bytes(table())
     path = tmp_path / "table.parquet"
-    write_parquet(read_csv(tmp_path / "table.csv"), path)
+    write_parquet(read_upload(tmp_path / "table.csv").table, path)
     return path
 
 
 def wave(dataset: Path, *, epochs: int = 2, stop: str = "stop", trials: int = 8) -> Wave:
     given = SMALL | {"budget": {"trials": trials, "epochs": epochs}, "sampler": "random"}
-    table = read_csv(dataset.with_suffix(".csv"))
+    table = read_upload(dataset.with_suffix(".csv")).table
     spec = resolve(StudySpec.model_validate(given), describe(table)).spec
     search = Search(spec)
     described = [

@@ -118,6 +118,14 @@ def do_cancel(connection: Connection, claim: Claim) -> None:
     jobs.cancel(connection, "ann", claim.id)
 
 
+def do_pause(connection: Connection, claim: Claim) -> None:
+    jobs.pause(connection, "ann", claim.id)
+
+
+def do_resume(connection: Connection, claim: Claim) -> None:
+    jobs.resume(connection, "ann", claim.id)
+
+
 def do_complete(connection: Connection, claim: Claim) -> None:
     jobs.finish(connection, claim, "completed", seconds=1.0)
 
@@ -134,6 +142,8 @@ ACTIONS: dict[Callable[[Connection, Claim], None], tuple[JobState, set[JobState]
     do_claim: ("running", {"queued"}),
     do_requeue: ("queued", {"running"}),
     do_cancel: ("cancelled", {"queued", "running", "paused"}),
+    do_pause: ("paused", {"queued", "running"}),
+    do_resume: ("queued", {"paused"}),
     do_complete: ("completed", {"running"}),
     do_fail: ("failed", {"running"}),
     do_go_on: ("queued", {"running"}),
@@ -168,7 +178,8 @@ def test_every_action_moves_a_job_as_the_table_of_moves_allows(
 @pytest.mark.parametrize("source", STATES)
 def test_every_pair_of_states_is_decided(source: JobState, target: JobState) -> None:
     expected = {
-        ("queued", "running"), ("queued", "cancelled"), ("running", "queued"),
+        ("queued", "running"), ("queued", "paused"), ("queued", "cancelled"),
+        ("running", "queued"),
         ("running", "paused"), ("running", "completed"), ("running", "failed"),
         ("running", "cancelled"), ("paused", "queued"), ("paused", "cancelled"),
         ("completed", "queued"), ("failed", "queued"), ("cancelled", "queued"),
@@ -351,7 +362,7 @@ def test_a_job_that_has_ended_cannot_be_cancelled(db: Database) -> None:
     claim = claimed(db)
     with db.write() as connection:
         jobs.cancel(connection, "ann", claim.id)
-    with pytest.raises(Conflict, match="it is cancelled") as caught, db.write() as connection:
+    with pytest.raises(Conflict, match="The job is cancelled") as caught, db.write() as connection:
         jobs.cancel(connection, "ann", claim.id)
     assert caught.value.value == "cancelled"
     assert caught.value.allowed == ["queued", "running", "paused"]

@@ -505,7 +505,7 @@ def test_an_unknown_job_is_not_found(live: Live, job_id: str, part: str) -> None
 
 def test_jobs_of_others_are_not_found(live: Live, done: Json, dataset: Json) -> None:
     with live.services.database.write() as connection:
-        token = tokens.create(connection, owner="ann", name="test", scopes=["read", "write"])
+        token = tokens.create(connection, owner="ann", name="test", scopes=["read", "submit"]).token
     headers = {"Authorization": f"Bearer {token}"}
     for part in ("", "/trials", "/best", "/report"):
         answer = live.anonymous.get(f"/v1/jobs/{done['id']}{part}", headers=headers)

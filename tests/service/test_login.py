@@ -119,21 +119,21 @@ def test_with_a_cookie_only_our_own_pages_may_change_things(
 
 
 @pytest.mark.parametrize(
-    ("scopes", "read", "write", "dashboard"),
+    ("scopes", "read", "submit", "dashboard"),
     [
         (["read"], 200, 403, 403),
-        (["read", "write"], 200, 404, 403),
+        (["read", "submit"], 200, 404, 403),
         (["admin"], 200, 404, 200),
         ([], 403, 403, 403),
     ],
 )
 def test_a_token_allows_what_its_scopes_say(
-    shared_live: Live, scopes: list[Scope], read: int, write: int, dashboard: int
+    shared_live: Live, scopes: list[Scope], read: int, submit: int, dashboard: int
 ) -> None:
     with shared_live.services.database.write() as connection:
-        token = tokens.create(connection, owner="ann", name="test", scopes=scopes)
+        token = tokens.create(connection, owner="ann", name="test", scopes=scopes).token
     headers = {"Authorization": f"Bearer {token}"}
     client = shared_live.anonymous
     assert client.get("/v1/openapi.json", headers=headers).status_code == read
-    assert client.post("/v1/nothing", headers=headers).status_code == write
+    assert client.post("/v1/nothing", headers=headers).status_code == submit
     assert client.get("/api/studies", headers=headers).status_code == dashboard

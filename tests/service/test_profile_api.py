@@ -39,7 +39,7 @@ def test_a_profile_is_over_the_completed_jobs_of_their_owner(live: Live) -> None
     assert said(only_last) == EMPTY
 
     with live.services.database.write() as connection:
-        token = tokens.create(connection, owner="ann", name="test", scopes=["read"])
+        token = tokens.create(connection, owner="ann", name="test", scopes=["read"]).token
     headers = {"Authorization": f"Bearer {token}"}
     assert said(live.anonymous.get("/v1/profile", headers=headers).json()) == EMPTY
 

@@ -251,7 +251,7 @@ def test_a_replay_that_waits_for_a_wave_is_found_when_asked_for_again(
 
 def test_jobs_of_others_have_neither_manifest_nor_replay(shared_live: Live, done: Json) -> None:
     with shared_live.services.database.write() as connection:
-        token = tokens.create(connection, owner="ann", name="test", scopes=["read", "write"])
+        token = tokens.create(connection, owner="ann", name="test", scopes=["read", "submit"]).token
     headers = {"Authorization": f"Bearer {token}"}
     address = f"/v1/jobs/{done['id']}"
     refused(shared_live.anonymous.get(f"{address}/manifest", headers=headers), 404)

@@ -154,6 +154,30 @@ def test_a_cancelled_job_makes_way_for_the_next(services: Services) -> None:
     assert (job.state, ended) == ("cancelled", job.trials_asked)
 
 
+def test_a_paused_job_makes_way_and_comes_to_the_same_trials(services: Services) -> None:
+    dataset = add_dataset(services)
+    budget = {"trials": 60, "epochs": 30}
+    expected = outcome(
+        stored(
+            services, in_state(services, queue(services, dataset, budget=budget), "completed").id
+        )
+    )
+    paused = queue(services, dataset, budget=budget)
+    following = queue(services, dataset)
+    until(lambda: row(services, paused).waves_done)
+    with services.database.write() as connection:
+        jobs.pause(connection, "ann", paused)
+    before = outcome(stored(services, paused))
+    in_state(services, following, "completed")
+    assert outcome(stored(services, paused)) == before
+    assert row(services, paused).state == "paused"
+    with services.database.write() as connection:
+        jobs.resume(connection, "ann", paused)
+    services.runner.wake()
+    assert in_state(services, paused, "completed").attempt == 2
+    assert outcome(stored(services, paused)) == expected
+
+
 def test_a_job_whose_trials_all_diverge_has_failed_and_says_what_to_do(
     services: Services,
 ) -> None:

@@ -98,8 +98,8 @@ def test_jobs_from_before_transfer_take_nothing(database: Database) -> None:
         connection.execute(insert(datasets).values(DATASET))
         connection.execute(insert(jobs).values(JOB))
     database.close()
-    for column in ("transferred", "attempts"):
-        execute(database.path, f"ALTER TABLE jobs DROP COLUMN {column}")
+    for table, column in (("jobs", "transferred"), ("jobs", "attempts"), ("datasets", "format")):
+        execute(database.path, f"ALTER TABLE {table} DROP COLUMN {column}")
     execute(database.path, f"UPDATE {VERSION_TABLE} SET version_num = '0003'")
     with Database(database.url) as again, again.read() as connection:
         assert connection.execute(select(jobs.c.transferred)).scalar_one() == []

@@ -20,9 +20,11 @@ def found(database: Database, token: str) -> Principal | None:
 
 def test_a_token_is_found_and_only_its_hash_is_kept(database: Database) -> None:
     with database.write() as connection:
-        token = tokens.create(connection, owner="ann", name="laptop", scopes=["read", "write"])
+        token = tokens.create(
+            connection, owner="ann", name="laptop", scopes=["read", "submit"]
+        ).token
     assert token.startswith("fall_")
-    assert found(database, token) == Principal("ann", frozenset({"read", "write"}))
+    assert found(database, token) == Principal("ann", frozenset({"read", "submit"}))
     with database.read() as connection:
         row = connection.execute(select(table)).one()
     assert row.hash == hashlib.sha256(token.encode()).hexdigest()
@@ -36,9 +38,9 @@ def test_a_token_is_found_and_only_its_hash_is_kept(database: Database) -> None:
 def test_what_is_unknown_expired_or_revoked_is_nobody(database: Database) -> None:
     with database.write() as connection:
         soon = now() + timedelta(hours=1)
-        late = tokens.create(connection, owner="a", name="n", scopes=["read"], expires=soon)
-        old = tokens.create(connection, owner="a", name="n", scopes=["read"], expires=now())
-        gone = tokens.create(connection, owner="a", name="gone", scopes=["read"])
+        late = tokens.create(connection, owner="a", name="n", scopes=["read"], expires=soon).token
+        old = tokens.create(connection, owner="a", name="n", scopes=["read"], expires=now()).token
+        gone = tokens.create(connection, owner="a", name="gone", scopes=["read"]).token
         connection.execute(table.update().where(table.c.name == "gone").values(revoked=now()))
     assert found(database, late) is not None
     for token in (old, gone, "", "fall_unknown", late + " ", "\udcff"):
@@ -47,8 +49,8 @@ def test_what_is_unknown_expired_or_revoked_is_nobody(database: Database) -> Non
 
 def test_scopes_allow_what_they_name_and_admin_allows_all() -> None:
     reader = Principal("ann", frozenset({"read"}))
-    assert (reader.may("read"), reader.may("write"), reader.may("admin")) == (True, False, False)
-    assert Principal("ann", frozenset({"admin"})).may("write")
+    assert (reader.may("read"), reader.may("submit"), reader.may("admin")) == (True, False, False)
+    assert Principal("ann", frozenset({"admin"})).may("submit")
 
 
 def test_the_local_token_is_made_once_and_private(database: Database, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ BUDGET = {"trials": 20, "epochs": 4}  # of which two at most are transferred
 def client_of(live: Live, owner: str) -> httpx.Client:
     """Of somebody who has no jobs yet, whatever other tests left in the server."""
     with live.services.database.write() as connection:
-        token = tokens.create(connection, owner=owner, name="test", scopes=["read", "write"])
+        token = tokens.create(connection, owner=owner, name="test", scopes=["read", "submit"]).token
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.Client(base_url=live.client.base_url, headers=headers, timeout=30)
 

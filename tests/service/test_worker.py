@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from service.engine import Engine
-from service.ingest import read_csv, read_parquet
+from service.ingest import read_parquet, read_upload
 from service.worker import Wave
 from studies.data.prepare import prepare
 from studies.data.schema import describe
@@ -37,7 +37,7 @@ def without_time(found: list[TrialResult]) -> list[TrialResult]:
 def test_a_worker_trains_what_the_wave_says_to_the_last_bit(engine: Engine, dataset: Path) -> None:
     work = wave(dataset)
     table = read_parquet(dataset)
-    assert table.equals(read_csv(dataset.with_suffix(".csv")))
+    assert table.equals(read_upload(dataset.with_suffix(".csv")).table)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -15,7 +15,8 @@ from optimizers.configuration import Configuration
 from optimizers.problem import Examples
 from optimizers.torch_export import load
 from optimizers.training import train
-from service.ingest import read_csv
+from service.ingest import read_delimited
+from studies.data.dialect import Dialect
 from studies.data.prepare import Data, prepare
 from studies.data.schema import TableSchema, describe
 from studies.resolve import resolve
@@ -34,13 +35,20 @@ class Case:
     schema: TableSchema
     spec: StudySpec
     data: Data
+    dialect: Dialect
 
     def source(
         self, configuration: Configuration, seed: int = 0, expected: Expected | None = None
     ) -> str:
         """The script."""
         return best_script(
-            self.spec, self.schema, configuration, seed=seed, digest=DIGEST, expected=expected
+            self.spec,
+            self.schema,
+            configuration,
+            seed=seed,
+            digest=DIGEST,
+            dialect=self.dialect,
+            expected=expected,
         )
 
     def script(self, configuration: Configuration, seed: int = 0) -> ModuleType:
@@ -64,10 +72,12 @@ class Case:
 
 def case(file: Path, **spec: Any) -> Case:
     """A study of a file."""
-    table = read_csv(file)
+    upload = read_delimited(file)
+    table = upload.table
+    assert isinstance(upload.format, Dialect)
     schema = describe(table)
     resolved = resolve(StudySpec.model_validate(spec), schema).spec
-    return Case(file, schema, resolved, prepare(table, schema, resolved))
+    return Case(file, schema, resolved, prepare(table, schema, resolved), upload.format)
 
 
 def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:

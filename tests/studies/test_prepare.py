@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.ingest import read_csv
+from service.ingest import read_upload
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.data.split import sizes, split
@@ -33,7 +33,7 @@ def table(**columns: Any) -> pa.Table:
 @pytest.mark.parametrize("imperfect", [False, True])
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_file_becomes_three_parts(name: str, imperfect: bool, tmp_path: Path) -> None:
-    source = read_csv(DATASETS[name](tmp_path / "upload.csv", imperfect=imperfect))
+    source = read_upload(DATASETS[name](tmp_path / "upload.csv", imperfect=imperfect)).table
     data = prepared(source)
     parts = (data.train, data.validation, data.test)
     assert tuple(len(part.targets) for part in parts) == sizes(source.num_rows - imperfect)
@@ -46,7 +46,7 @@ def test_a_file_becomes_three_parts(name: str, imperfect: bool, tmp_path: Path) 
 
 
 def test_class_names_are_as_in_the_file_and_keep_their_order(tmp_path: Path) -> None:
-    source = read_csv(digits(tmp_path / "upload.csv", imperfect=True))
+    source = read_upload(digits(tmp_path / "upload.csv", imperfect=True)).table
     assert prepared(source).classes == tuple("0123456789")
 
 
@@ -73,7 +73,7 @@ def test_classes_are_sorted(values: list[Any], classes: tuple[str, ...]) -> None
 
 
 def test_regression_targets_are_standardised_by_the_training_rows(tmp_path: Path) -> None:
-    source = read_csv(diabetes(tmp_path / "upload.csv"))
+    source = read_upload(diabetes(tmp_path / "upload.csv")).table
     data = prepared(source)
     values = source["progression"].to_numpy()
     rows = split(len(values), 0)
@@ -95,7 +95,7 @@ def test_a_target_constant_in_training_keeps_its_unit() -> None:
 
 
 def test_numbers_are_standardised_by_the_training_rows(tmp_path: Path) -> None:
-    data = prepared(read_csv(wine(tmp_path / "upload.csv")))
+    data = prepared(read_upload(wine(tmp_path / "upload.csv")).table)
     np.testing.assert_allclose(data.train.inputs.mean(axis=0), 0.0, atol=1e-5)
     np.testing.assert_allclose(data.train.inputs.std(axis=0), 1.0, rtol=1e-5)
     assert np.abs(data.test.inputs.mean(axis=0)).max() > 0.01

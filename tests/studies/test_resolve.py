@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from service.ingest import read_csv
+from service.ingest import read_upload
 from studies.data.schema import TableSchema, describe
 from studies.errors import SpecError
 from studies.resolve import Resolved, resolve
@@ -43,7 +43,9 @@ def refused(schema: TableSchema, **fields: Any) -> SpecError:
 def test_a_file_alone_is_enough(
     name: str, target: str, task: str, metric: str, imperfect: bool, tmp_path: Path
 ) -> None:
-    schema = describe(read_csv(DATASETS[name](tmp_path / "upload.csv", imperfect=imperfect)))
+    schema = describe(
+        read_upload(DATASETS[name](tmp_path / "upload.csv", imperfect=imperfect)).table
+    )
     result = resolved(schema)
     assert (result.spec.target, result.spec.task, result.spec.metric) == (target, task, metric)
     assert list(result.inferred) == ["target", "task", "metric", "space.batch"]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from service.ingest import read_csv
+from service.ingest import read_upload
 from studies.data.schema import Column, Count, TableSchema, describe
 from studies.errors import DataError
 from tests.datasets import DATASETS, breast_cancer, digits
@@ -125,12 +125,14 @@ def test_a_column_is_found_by_name() -> None:
 @pytest.mark.parametrize("imperfect", [False, True])
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_schema_survives_json(name: str, imperfect: bool, tmp_path: Path) -> None:
-    schema = describe(read_csv(DATASETS[name](tmp_path / "upload.csv", imperfect=imperfect)))
+    schema = describe(
+        read_upload(DATASETS[name](tmp_path / "upload.csv", imperfect=imperfect)).table
+    )
     assert TableSchema.model_validate_json(schema.model_dump_json()) == schema
 
 
 def test_digits_has_three_constant_pixels(tmp_path: Path) -> None:
-    schema = describe(read_csv(digits(tmp_path / "upload.csv")))
+    schema = describe(read_upload(digits(tmp_path / "upload.csv")).table)
     assert schema.rows == 1797
     assert schema.warnings == (
         "left out, because it has the same value in every row: "
@@ -139,7 +141,7 @@ def test_digits_has_three_constant_pixels(tmp_path: Path) -> None:
 
 
 def test_an_imperfect_file_is_described_as_it_is(tmp_path: Path) -> None:
-    schema = describe(read_csv(breast_cancer(tmp_path / "upload.csv", imperfect=True)))
+    schema = describe(read_upload(breast_cancer(tmp_path / "upload.csv", imperfect=True)).table)
     region, remark, radius, *_, diagnosis = schema.columns
     assert (region.name, region.kind, region.distinct) == ("region", "categorical", 3)
     assert {count.value for count in remark.common} == {"calm, dry", 'said "fine", then left'}

@@ -140,6 +140,16 @@ def test_any_columns_are_read_as_in_the_study(
     compare(case(write(file, names, rows), target="y", seed=seed))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_file_in_another_dialect_is_read_as_in_the_study(tmp_path: Path, encoding: str) -> None:
+    rows = [f"{i % 7},5;1.{i:03},25;{'äöü'[i % 3]};{i % 13},125" for i in range(60)]
+    file = tmp_path / "data.csv"
+    file.write_text("\n".join(["größe;betrag;art;ziel", *rows]), encoding=encoding)
+    read = case(file, target="ziel")
+    assert read.dialect.decimal_commas == ("größe", "betrag", "ziel")
+    compare(read)
+
+
 @pytest.fixture
 def regression(tmp_path: Path) -> Case:
     return case(diabetes(tmp_path / "data.csv"), budget={"epochs": 1}, model={"kind": "linear"})
@@ -148,10 +158,10 @@ def regression(tmp_path: Path) -> Case:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "its first row names no column 'age', between commas"),
-        ("age;sex\n1;2\n", "its first row names no column 'age', between commas"),
-        ("PAR1\x15\x04", "its first row names no column 'age', between commas"),
-        (b"PAR1\x15\xff", "it cannot be read as CSV text in UTF-8 ("),
+        ("", "its first row names no column 'age'"),
+        ("age;sex\n1;2\n", "its first row names no column 'age'"),
+        ("PAR1\x15\x04", "its first row names no column 'age'"),
+        (b"PAR1\x15\xff", "it cannot be read as rows of text ("),
         ("LINES 3", "it has 3 rows where the study's table had 442"),
         ("LINES 2\n1,2\n", "row 3 has 2 values for 11 columns"),
         ("LINES 1\n" + "x," * 10 + "5\n", "'x' in column 'age' is not numeric"),

@@ -1,0 +1,157 @@
+"""An upload is read in a process of its own, which is ended if it takes too much.
+
+What a hostile file does to its reader, be it memory, time or a crash, it does to that process.
+"""
+
+import json
+import logging
+import multiprocessing
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pydantic import TypeAdapter
+
+from service.ingest import read_upload, write_parquet
+from service.ingest.errors import IngestError
+from service.ingest.upload import Format
+from studies.data.schema import TableSchema, describe
+from studies.errors import DataError
+
+MEMORY = 160 * 2**20  # bytes that reading any file may take,
+MEMORY_A_BYTE = 20  # and more for each of its bytes
+SECONDS = 2.0  # that reading any file may take once its reader has begun,
+SECONDS_A_MEBIBYTE = 2.0  # and more for each of its mebibytes
+POLL_SECONDS = 0.01
+START_SECONDS = 60.0  # for a reader to begin: the machine may be busy
+
+# A fork of a process that has all modules and no threads takes milliseconds.
+if sys.platform == "win32":
+    _CONTEXT = multiprocessing.get_context("spawn")
+else:
+    _CONTEXT = multiprocessing.get_context("forkserver")
+# What readers import: the main module as well, and pandas, which Arrow imports when it needs it.
+_CONTEXT.set_forkserver_preload([__name__, "service.cli", "pandas"])
+_FORMAT: TypeAdapter[Format] = TypeAdapter(Format)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of an upload whose table has been written.
+
+    Attributes:
+        schema: of the table.
+        format: how the file held it.
+        warnings: of the reading, and of the table.
+    """
+
+    schema: TableSchema
+    format: Format
+    warnings: tuple[str, ...]
+
+
+def make_ready() -> None:
+    """Start what readers are forked from: else the first upload waits for its imports."""
+    reader = _CONTEXT.Process(target=_nothing)
+    reader.start()
+    reader.join()
+
+
+def read_apart(path: Path, media_type: str, draft: Path) -> Described:
+    """Read an upload, write its table in canonical form, and describe it.
+
+    Args:
+        path: the upload.
+        media_type: as `read_upload` takes it.
+        draft: where to write the table.
+
+    Raises:
+        DataError: the file is no table that can be learned from, or takes far too much to read.
+    """
+    size = path.stat().st_size
+    memory = MEMORY + MEMORY_A_BYTE * size
+    seconds = SECONDS + SECONDS_A_MEBIBYTE * size / 2**20
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    reader = _CONTEXT.Process(target=_read, args=(path, media_type, draft, theirs), daemon=True)
+    reader.start()
+    theirs.close()
+    try:
+        answer = _answer(ours, psutil.Process(reader.pid), memory, seconds)
+    finally:
+        reader.kill()
+        reader.join()
+        ours.close()
+    if "refused" in answer:
+        raise DataError(**answer["refused"])
+    return Described(
+        schema=TableSchema.model_validate(answer["schema"]),
+        format=_FORMAT.validate_python(answer["format"]),
+        warnings=tuple(answer["warnings"]),
+    )
+
+
+def _nothing() -> None:
+    """What a reader does that is there to start the others' parent."""
+
+
+def _read(path: Path, media_type: str, draft: Path, answer: Connection) -> None:
+    """Runs in the reader; the answer is JSON, as a reader may have been taken over."""
+    answer.send_bytes(b"begun")
+    try:
+        upload = read_upload(path, media_type)
+        schema = describe(upload.table)
+        write_parquet(upload.table, draft)
+        told = {
+            "schema": schema.model_dump(mode="json"),
+            "format": upload.format.model_dump(mode="json"),
+            "warnings": [*upload.warnings, *schema.warnings],
+        }
+    except DataError as error:
+        told = {
+            "refused": {
+                "message": str(error),
+                "field": error.field,
+                "value": error.value,
+                "allowed": error.allowed,
+            }
+        }
+    answer.send_bytes(json.dumps(told).encode())
+
+
+def _answer(
+    ours: Connection, reader: psutil.Process, memory: int, seconds: float
+) -> dict[str, Any]:
+    """Wait for the reader, and see that it keeps within its limits."""
+    try:
+        if not ours.poll(START_SECONDS):
+            raise TimeoutError("no reader of uploads has begun")
+        ours.recv_bytes()
+        began, first = time.monotonic(), reader.memory_info().rss
+        while not ours.poll(POLL_SECONDS):
+            if time.monotonic() - began > seconds:
+                raise _too_much(f"more than {seconds:.0f} seconds", "a table that is read sooner")
+            if reader.memory_info().rss - first > memory:
+                raise _too_much(f"more than {memory:,} bytes of memory", "a smaller table, or CSV")
+        answer: dict[str, Any] = json.loads(ours.recv_bytes())
+    except (
+        EOFError,
+        psutil.NoSuchProcess,
+    ):  # it is gone; what it had to say is on its standard error
+        logger.warning("the reader of an upload failed")
+        raise IngestError(
+            "the file cannot be read: its reader failed. Write it again with another program, or "
+            "as CSV.",
+            value="unreadable",
+            allowed="a table",
+        ) from None
+    return answer
+
+
+def _too_much(taken: str, allowed: str) -> IngestError:
+    return IngestError(f"reading the file takes {taken}.", value=taken, allowed=allowed)

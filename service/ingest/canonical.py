@@ -1,0 +1,66 @@
+"""A table in the form in which it is kept: Parquet, equal tables as equal bytes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from studies.data.columns import MISSING
+
+ROWS_AT_ONCE = 10_000
+
+
+def canonical(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as a stored table reads back.
+
+    Text has no spaces around it and no spelled gaps; times of day are kept to the second.
+    """
+    if pa.types.is_string(column.type):
+        trimmed = pc.utf8_trim_whitespace(column)
+        missing = pc.is_in(trimmed, value_set=pa.array(MISSING))
+        return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+    # the units that Parquet keeps
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
+    if pa.types.is_time(column.type):
+        return column.cast(pa.time32("s"), safe=False).cast(pa.time32("ms"))
+    return column
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a table so that equal tables give equal bytes."""
+    # how a table is cut into chunks would show in the pages
+    pq.write_table(table.combine_chunks(), path, compression="zstd", compression_level=3)
+
+
+def as_csv(path: Path) -> Iterator[bytes]:
+    """What `write_parquet` wrote, as CSV: UTF-8, commas, points before decimals."""
+    with pq.ParquetFile(path, arrow_extensions_enabled=False) as file:
+        header = True
+        for batch in file.iter_batches(ROWS_AT_ONCE):
+            text = pa.BufferOutputStream()
+            plain = pa.table(
+                # without the fractions, which are 0, and which no reader of CSV takes
+                [c.cast(pa.time32("s")) if pa.types.is_time(c.type) else c for c in batch.columns],
+                names=batch.schema.names,
+            )
+            pa_csv.write_csv(plain, text, pa_csv.WriteOptions(include_header=header))
+            yield text.getvalue().to_pybytes()
+            header = False
+
+
+def head(path: Path, rows: int) -> list[dict[str, Any]]:
+    """The first rows of what `write_parquet` wrote: values by column."""
+    with pq.ParquetFile(path, arrow_extensions_enabled=False) as file:
+        first = next(file.iter_batches(rows), None)
+        return [] if first is None else first.to_pylist()
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """Read what `write_parquet` wrote."""
+    with pq.ParquetFile(path, arrow_extensions_enabled=False) as file:
+        return file.read()

@@ -1,0 +1,121 @@
+"""POST, GET and DELETE /v1/tokens."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from service import tokens
+from service.errors import Forbidden, Invalid
+from service.login import CurrentPrincipal
+from service.schemas import Cursor, Page
+from service.services import CurrentServices
+from service.tables import now
+from service.tokens import Principal, Scope
+
+router = APIRouter(prefix="/tokens", tags=["tokens"])
+
+OWNER = r"^[\w][\w.@-]{0,63}$"
+
+
+class TokenRequest(BaseModel):
+    """Who may do what, and until when."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^\w[\w .-]{0,63}$", description="A label for the list.")
+    owner: str | None = Field(
+        default=None,
+        pattern=OWNER,
+        description="For whom it acts; left out, for you. Another owner takes the scope admin.",
+    )
+    scopes: list[Scope] = Field(
+        default=["read", "submit"],
+        min_length=1,
+        description="read: see what is there; submit: upload, tune, cancel; admin: everything.",
+    )
+    expires: AwareDatetime | None = Field(default=None, description="Left out, it does not end.")
+
+
+class TokenView(BaseModel):
+    """A token, without what would let anybody in."""
+
+    id: str
+    owner: str
+    name: str
+    last4: str = Field(description="Its last four characters.")
+    scopes: list[Scope]
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+
+
+class NewToken(TokenView):
+    """A token that was just made."""
+
+    token: str = Field(description="Keep it: it is shown this once.")
+
+
+@router.post("", status_code=201)
+def make(request: TokenRequest, services: CurrentServices, principal: CurrentPrincipal) -> NewToken:
+    """Make a token that allows no more than yours."""
+    owner = request.owner or principal.owner
+    _check_owner(principal, owner)
+    beyond = sorted(scope for scope in request.scopes if not principal.may(scope))
+    if beyond:
+        raise Forbidden(
+            f"A token cannot allow what yours does not: {', '.join(beyond)}.",
+            field="scopes",
+            value=beyond,
+            allowed=sorted(principal.scopes),
+        )
+    if request.expires is not None and request.expires <= now():
+        raise Invalid(
+            "expires must be in the future.", field="expires", value=request.expires.isoformat()
+        )
+    with services.database.write() as connection:
+        made = tokens.create(
+            connection,
+            owner=owner,
+            name=request.name,
+            scopes=request.scopes,
+            expires=request.expires,
+        )
+        row = tokens.get(connection, principal, made.id)
+    return NewToken.model_validate({**row._mapping, "token": made.token})
+
+
+@router.get("")
+def listing(
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    owner: Annotated[
+        str | None, Query(pattern=OWNER, description="Another's; takes the scope admin.")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Page[TokenView]:
+    """Your tokens, newest first; those that have ended as well."""
+    owner = owner or principal.owner
+    _check_owner(principal, owner)
+    with services.database.read() as connection:
+        rows, following = tokens.page(connection, owner, after=cursor, limit=limit)
+    return Page(items=[TokenView.model_validate(row._mapping) for row in rows], next=following)
+
+
+@router.delete("/{token_id}")
+def revoke(services: CurrentServices, principal: CurrentPrincipal, token_id: str) -> TokenView:
+    """End a token now; requests with it are refused from the next one on."""
+    with services.database.write() as connection:
+        row = tokens.get(connection, principal, token_id)
+        if "admin" in row.scopes and not principal.may("admin"):
+            raise Forbidden("Only an administrator may end an administrator's token.")
+        tokens.revoke(connection, token_id)
+        row = tokens.get(connection, principal, token_id)
+    return TokenView.model_validate(row._mapping)
+
+
+def _check_owner(principal: Principal, owner: str) -> None:
+    if owner != principal.owner and not principal.may("admin"):
+        raise Forbidden("Tokens of another owner take the scope admin.", field="owner", value=owner)
