@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from service import display, settings
-from service.client import Client, FalllineError
+from service.client import Client, FalllineError, Json
 from service.errors import StartupError
 
 app = typer.Typer(
@@ -19,8 +20,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-tokens = typer.Typer(help="Make, list and revoke tokens.", no_args_is_help=True)
-app.add_typer(tokens, name="tokens")
+jobs = typer.Typer()
+datasets = typer.Typer()
+tokens = typer.Typer()
+app.add_typer(datasets, name="datasets", help="List your datasets, or delete one.")
+app.add_typer(jobs, name="jobs", help="List your jobs, or delete one.")
+app.add_typer(tokens, name="tokens", help="List your tokens, make or revoke one.")
 console = Console()
 errors = Console(stderr=True)
 
@@ -160,15 +165,32 @@ def cancel(job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
         _say_state(client.cancel(job))
 
 
-@app.command()
-def jobs(as_json: AsJson = False) -> None:
+@jobs.callback(invoke_without_command=True)
+def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
     """List your jobs, newest first."""
+    _list(context, Client.jobs, display.show_jobs, as_json=as_json)
+
+
+@jobs.command("delete")
+def delete_job(job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
+    """Delete a job that has ended or rests, with all its trials."""
     with _client() as client:
-        listed = list(client.jobs())
-    if as_json:
-        console.print_json(json.dumps(listed))
-    else:
-        display.show_jobs(console, listed)
+        client.delete_job(job)
+    console.print(f"job {job} is deleted", highlight=False, soft_wrap=True)
+
+
+@datasets.callback(invoke_without_command=True)
+def list_datasets(context: typer.Context, as_json: AsJson = False) -> None:
+    """List your datasets, newest first."""
+    _list(context, Client.datasets, display.show_datasets, as_json=as_json)
+
+
+@datasets.command("delete")
+def delete_dataset(dataset: Annotated[str, typer.Argument(help="The dataset's id.")]) -> None:
+    """Delete a dataset that no job uses."""
+    with _client() as client:
+        client.delete_dataset(dataset)
+    console.print(f"dataset {dataset} is deleted", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -234,15 +256,10 @@ def make_token(
         typer.echo(made["token"])
 
 
-@tokens.command("list")
-def list_tokens(as_json: AsJson = False) -> None:
+@tokens.callback(invoke_without_command=True)
+def list_tokens(context: typer.Context, as_json: AsJson = False) -> None:
     """List your tokens, newest first."""
-    with _client() as client:
-        listed = list(client.tokens())
-    if as_json:
-        console.print_json(json.dumps(listed))
-    else:
-        display.show_tokens(console, listed)
+    _list(context, Client.tokens, display.show_tokens, as_json=as_json)
 
 
 @tokens.command("revoke")
@@ -257,6 +274,24 @@ def revoke_token(token: Annotated[str, typer.Argument(help="The token's id.")]) 
 def version() -> None:
     """Print the version."""
     console.print(installed_version("fallline"), highlight=False)
+
+
+def _list(
+    context: typer.Context,
+    fetch: Callable[[Client], Iterator[Json]],
+    show: Callable[[Console, list[Json]], None],
+    *,
+    as_json: bool,
+) -> None:
+    """What a group of commands does when none of them is named."""
+    if context.invoked_subcommand is not None:
+        return
+    with _client() as client:
+        listed = list(fetch(client))
+    if as_json:
+        console.print_json(json.dumps(listed))
+    else:
+        show(console, listed)
 
 
 def _say_state(job: dict[str, Any]) -> None:

@@ -79,6 +79,14 @@ class Client:
                 timeout=UPLOAD_SECONDS,
             )
 
+    def datasets(self) -> Iterator[Json]:
+        """Your datasets, newest first."""
+        return self._every("/v1/datasets")
+
+    def delete_dataset(self, dataset: str) -> None:
+        """Delete a dataset that no job uses."""
+        self._send("DELETE", f"/v1/datasets/{dataset}")
+
     def submit(self, dataset: str, **spec: Any) -> Json:
         """Queue a job; the fields of ``spec`` are those of the JobSpec."""
         return self._call("POST", "/v1/jobs", json={"dataset": dataset, **spec})
@@ -102,6 +110,10 @@ class Client:
     def resume(self, job: str) -> Json:
         """Queue a paused job again."""
         return self._call("POST", f"/v1/jobs/{job}/resume")
+
+    def delete_job(self, job: str) -> None:
+        """Delete a job that has ended or rests, with all its trials."""
+        self._send("DELETE", f"/v1/jobs/{job}")
 
     def change(self, job: str, **budget: Any) -> Json:
         """Give a job another budget; one that has ended goes on."""

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import delete as sql_delete
 
 from service import owned
 from service.database import Database
+from service.errors import Conflict
 from service.ingest import head
 from service.ingest.apart import read_apart
 from service.store import Store
-from service.tables import datasets
+from service.tables import datasets, jobs
 from studies.data.dialect import Dialect
 from studies.data.schema import TableSchema
 from studies.errors import unknown
@@ -42,24 +44,41 @@ def add(
         if target is not None and target not in names:
             raise unknown("target", target, names)
         size = draft.stat().st_size
-        digest = store.put(draft)
-    dataset_id = str(uuid_utils.uuid7())
-    with database.write() as connection:
-        connection.execute(
-            insert(datasets).values(
-                id=dataset_id,
-                owner=owner,
-                name=name,
-                digest=digest,
-                rows=read.schema.rows,
-                columns=[column.model_dump(mode="json") for column in read.schema.columns],
-                bytes=size,
-                warnings=list(read.warnings),
-                format=read.format.model_dump(mode="json"),
-                target=target,
-            )
-        )
+        dataset_id = str(uuid_utils.uuid7())
+        with store.changing:
+            digest = store.put(draft)
+            with database.write() as connection:
+                connection.execute(
+                    insert(datasets).values(
+                        id=dataset_id,
+                        owner=owner,
+                        name=name,
+                        digest=digest,
+                        rows=read.schema.rows,
+                        columns=[column.model_dump(mode="json") for column in read.schema.columns],
+                        bytes=size,
+                        warnings=list(read.warnings),
+                        format=read.format.model_dump(mode="json"),
+                        target=target,
+                    )
+                )
     return dataset_id
+
+
+def delete(database: Database, store: Store, owner: str, dataset_id: str) -> None:
+    """Delete a dataset, and its bytes unless another dataset has the same.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: jobs use it.
+    """
+    with store.changing:
+        with database.write() as connection:
+            digest = _delete_row(connection, owner, dataset_id)
+            shared = select(datasets.c.id).where(datasets.c.digest == digest).limit(1)
+            last = connection.execute(shared).first() is None
+        if last:  # only now that the row is gone for good
+            store.remove(digest)
 
 
 def get(connection: Connection, owner: str, dataset_id: str) -> Row[Any]:
@@ -95,3 +114,18 @@ def schema(row: Row[Any]) -> TableSchema:
     return TableSchema.model_validate(
         {"rows": row.rows, "columns": row.columns, "warnings": row.warnings}
     )
+
+
+def _delete_row(connection: Connection, owner: str, dataset_id: str) -> str:
+    """Delete a dataset that no job uses, and return its digest."""
+    row = get(connection, owner, dataset_id)
+    used = select(func.count()).where(jobs.c.dataset_id == dataset_id)
+    if count := connection.execute(used).scalar_one():
+        raise Conflict(
+            f"{count} job(s) use the dataset. Delete them first.",
+            field="dataset",
+            value=dataset_id,
+            allowed="a dataset without jobs",
+        )
+    connection.execute(sql_delete(datasets).where(datasets.c.id == dataset_id))
+    return str(row.digest)

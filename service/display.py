@@ -156,6 +156,25 @@ def show_jobs(console: Console, jobs: list[Json]) -> None:
     console.print(table)
 
 
+def show_datasets(console: Console, datasets: list[Json]) -> None:
+    """A line a dataset."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("dataset", no_wrap=True, min_width=36)
+    for name in ("name", "rows", "columns", "target", "format", "created"):
+        table.add_column(name)
+    for dataset in datasets:
+        table.add_row(
+            dataset["id"],
+            plain(dataset["name"]),
+            f"{dataset['rows']:,}",
+            str(len(dataset["columns"])),
+            plain(dataset["target"] or "-"),
+            (dataset["format"] or {}).get("kind", "text"),
+            _moment(dataset["created"]),
+        )
+    console.print(table)
+
+
 def show_tokens(console: Console, tokens: list[Json]) -> None:
     """A line a token."""
     table = Table(box=SIMPLE_HEAD)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import uuid_utils
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Column, Connection, Row, insert, select, update
+from sqlalchemy import delete as sql_delete
 
 from service import owned, trials
 from service.errors import Conflict
@@ -152,6 +153,28 @@ def resume(connection: Connection, owner: str, job_id: str) -> None:
     _move(connection, owner, job_id, "queued", only_from=["paused"])
 
 
+def delete(connection: Connection, owner: str, job_id: str) -> None:
+    """Delete a job with its study, trials and all.
+
+    SQLite may hand the study's id out again: whoever caches trials by study must forget them.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: it is queued or running.
+    """
+    row = get(connection, owner, job_id)
+    resting = jobs.c.state.not_in(("queued", "running"))
+    gone = connection.execute(sql_delete(jobs).where(jobs.c.id == job_id, resting))
+    if not gone.rowcount:
+        raise Conflict(
+            f"The job is {row.state}. Cancel it first, or wait for its end.",
+            field="state",
+            value=row.state,
+            allowed=["paused", "completed", "failed", "cancelled"],
+        )
+    trials.delete_study(connection, row.study_id)
+
+
 def requeue_running(connection: Connection) -> int:
     """At the start of a server: whatever was running goes on from its stored trials."""
     changed = connection.execute(
@@ -197,9 +220,12 @@ def is_current(connection: Connection, claimed: Claim) -> bool:
 
 
 def budget(connection: Connection, claimed: Claim) -> BudgetSpec:
-    """What the job may spend by now."""
-    spec = connection.execute(select(jobs.c.spec).where(jobs.c.id == claimed.id)).scalar_one()
-    return StudySpec.model_validate(spec).budget
+    """What the job may spend by now.
+
+    Raises:
+        Superseded: the job is no longer there.
+    """
+    return StudySpec.model_validate(_read(connection, claimed, jobs.c.spec)).budget
 
 
 def record_asked(connection: Connection, claimed: Claim, asked: Sequence[FrozenTrial]) -> None:
@@ -288,7 +314,7 @@ def record_warnings(connection: Connection, claimed: Claim, found: Sequence[str]
     Raises:
         Superseded: the job is no longer ours.
     """
-    said = connection.execute(select(jobs.c.warnings).where(jobs.c.id == claimed.id)).scalar_one()
+    said = _read(connection, claimed, jobs.c.warnings)
     _write(connection, claimed, warnings=list(dict.fromkeys([*said, *found])))
 
 
@@ -307,7 +333,7 @@ def record_attempt(connection: Connection, claimed: Claim, conditions: Condition
     Raises:
         Superseded: the job is no longer ours.
     """
-    known = connection.execute(select(jobs.c.attempts).where(jobs.c.id == claimed.id)).scalar_one()
+    known = _read(connection, claimed, jobs.c.attempts)
     attempt = Attempt(attempt=claimed.attempt, started=now(), conditions=conditions)
     _write(connection, claimed, attempts=[*(known or []), attempt.model_dump(mode="json")])
 
@@ -354,6 +380,13 @@ def _move(
             allowed=list(allowed),
         )
     return row
+
+
+def _read(connection: Connection, claimed: Claim, column: Column[Any]) -> Any:
+    row = connection.execute(select(column).where(jobs.c.id == claimed.id)).one_or_none()
+    if row is None:  # deleted
+        raise Superseded
+    return row[0]
 
 
 def _write(connection: Connection, claimed: Claim, **values: Any) -> None:

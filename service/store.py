@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +28,14 @@ class Store:
 
     Args:
         folder: where the files are; made if it does not exist.
+
+    Attributes:
+        changing: held from `put` until something names the file, and from the end of its last name
+            until `remove`: else a file could go that was just put again.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.changing = threading.Lock()
         private_files.make_folder(folder)
         self._folder = folder
         for left_over in folder.glob(f"*{UNFINISHED}"):
@@ -71,6 +77,10 @@ class Store:
         if not DIGEST.fullmatch(digest) or not (self._folder / digest).is_file():
             raise NotFound("There is no stored file with this digest.")
         return self._folder / digest
+
+    def remove(self, digest: str) -> None:
+        """Remove a file that nothing names any more."""
+        self.path(digest).unlink()
 
     def _adopt(self, draft: Path) -> str:
         with draft.open("rb") as file:

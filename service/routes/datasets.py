@@ -94,6 +94,12 @@ def as_text(
     )
 
 
+@router.delete("/{dataset_id}", status_code=204)
+def delete(services: CurrentServices, principal: CurrentPrincipal, dataset_id: str) -> None:
+    """Delete a dataset that no job uses."""
+    datasets.delete(services.database, services.store, principal.owner, dataset_id)
+
+
 def _detail(services: Services, owner: str, dataset_id: str) -> DatasetDetail:
     with services.database.read() as connection:
         row = datasets.get(connection, owner, dataset_id)

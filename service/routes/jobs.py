@@ -43,6 +43,7 @@ def submit(spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal
     resolved = resolve(study, datasets.schema(dataset))
     Space(resolved.spec)  # refuses names that are not in the catalogue
     with services.database.write() as connection:
+        datasets.get(connection, principal.owner, dataset.id)  # it may be deleted meanwhile
         job_id = jobs.create(
             connection,
             owner=principal.owner,
@@ -104,6 +105,14 @@ def resume(services: CurrentServices, principal: CurrentPrincipal, job_id: str) 
         row = jobs.get(connection, principal.owner, job_id)
     services.runner.wake()
     return job_view(row)
+
+
+@router.delete("/{job_id}", status_code=204)
+def delete(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> None:
+    """Delete a job that has ended or rests, with all its trials; there is no way back."""
+    with services.database.write() as connection:
+        jobs.delete(connection, principal.owner, job_id)
+    services.dashboard.forget_deleted()
 
 
 @router.patch("/{job_id}")

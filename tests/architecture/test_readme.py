@@ -28,7 +28,7 @@ COMMANDS = [
     each.name or each.callback.__name__.replace("_", "-")
     for each in app.registered_commands
     if each.callback is not None
-]
+] + [str(group.name) for group in app.registered_groups]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from service import cli
 from service.client import FalllineError
 from tests.service.conftest import Live, listen
-from tests.service.journeys import ENDLESS, submit, table, upload
+from tests.service.journeys import ENDLESS, ended, submit, table, upload
 
 pytestmark = [pytest.mark.xdist_group("shared_live"), pytest.mark.timeout(300)]
 
@@ -24,6 +24,7 @@ COMMANDS = [
     "resume",
     "cancel",
     "jobs",
+    "datasets",
     "best",
     "replay",
     "tokens",
@@ -213,6 +214,17 @@ def test_a_file_that_is_not_there_is_a_wrong_use() -> None:
     assert "nothing.csv" in found.stderr
 
 
+def test_what_is_not_needed_any_more_is_deleted(server: Live) -> None:
+    dataset = upload(server.client, table(90))["id"]
+    job = ended(server.client, submit(server.client, {"id": dataset})["id"])["id"]
+    assert job in run("jobs")
+    assert dataset in run("datasets")
+    assert run("jobs", "delete", job) == f"job {job} is deleted\n"
+    assert run("datasets", "delete", dataset) == f"dataset {dataset} is deleted\n"
+    assert job not in run("jobs", "--json")
+    assert dataset not in run("datasets", "--json")
+
+
 def test_a_job_is_paused_resumed_watched_and_cancelled(server: Live) -> None:
     dataset = upload(server.client, table())
     job = submit(server.client, dataset, **ENDLESS)["id"]
@@ -230,13 +242,13 @@ def test_tokens_are_made_listed_and_revoked(
     token = run("tokens", "make", "laptop", "--scope", "read", "--days", "1").strip()
     with monkeypatch.context() as reader:
         reader.setenv("FALLLINE_TOKEN", token)
-        listed = json.loads(run("tokens", "list", "--json"))
+        listed = json.loads(run("tokens", "--json"))
         line = fails(monkeypatch, capsys, "tokens", "make", "more")
     assert "only allows reading" in line
     (made,) = [each for each in listed if token.endswith(each["last4"])]
     assert (made["name"], made["scopes"]) == ("laptop", ["read"])
     assert made["expires"] > made["created"]
-    assert made["id"] in run("tokens", "list")
+    assert made["id"] in run("tokens")
     assert run("tokens", "revoke", made["id"]).strip() == f"laptop (...{made['last4']}) is revoked"
     monkeypatch.setenv("FALLLINE_TOKEN", token)
     assert "not valid" in fails(monkeypatch, capsys, "jobs")
