@@ -123,6 +123,12 @@ class Cube:
         positions = np.minimum(np.floor(points[:, : len(sizes)] * sizes), sizes - 1)
         return np.asarray(np.nan_to_num(positions, nan=-1.0), dtype=np.int64)
 
+    def single(self, points: Points) -> NDArray[np.bool_]:
+        """Whether each point trains on single samples: (n,)."""
+        batch = self.axes[self._place["batch"]]
+        at = batch.values.index("single") if "single" in batch.values else len(batch.values)
+        return self.chosen(points)[:, self._place["batch"]] == at
+
     def switched(self, points: Points) -> Points:
         """A copy with NaN wherever a point's own choices switch an axis off."""
         points, chosen = points.copy(), self.chosen(points)

@@ -7,6 +7,9 @@ out by itself, and as widely as little is known.
 
 Waves take turns at what they learn: from ranks a wave finds its way on a plateau, where all is
 nearly equal; from relative losses it leaves the plateau for what was hardly tried.
+
+Trials on single samples take many times the steps of others, and many of them in one stack hardly more
+time than one. So a wave has only such trials or none, and a wave that trains beside it likewise.
 """
 
 from collections.abc import Sequence
@@ -26,6 +29,7 @@ CANDIDATES = 2400  # half of them anywhere, half near the best
 PROMISING = 600  # of them are drawn from
 DEVIATIONS = 2.0  # below its mean is how good a candidate may well be
 LEARNED_FROM = 400  # trials at most: the best and the latest
+PAIRED = 2  # waves in a row with single samples, or without
 CHANGED = 0.15  # how often a candidate near a good trial makes another choice
 
 
@@ -70,10 +74,14 @@ class Model:
         features = self._features(candidates)
         mean, deviation = process.predict(features)
         promising = np.argsort(mean - DEVIATIONS * deviation, kind="stable")[:PROMISING]
+        single = self._cube.single(candidates[promising])
+        wanted = self._cube.single(self._points[-1:])[0] if wave % PAIRED else None
         chosen: list[int] = []
         for draw in process.draw(features[promising], count, rng):
             draw[chosen] = np.inf
-            chosen.append(int(draw.argmin()))
+            alike = np.where(single == wanted, draw, np.inf)
+            chosen.append(int((alike if np.isfinite(alike).any() else draw).argmin()))
+            wanted = single[chosen[-1]]
         return self._cube.params(candidates[promising[chosen]])
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:

@@ -105,6 +105,22 @@ def test_no_wave_holds_a_configuration_twice(sampler: str) -> None:
         assert len({str(trial.params) for trial in wave}) == 64
 
 
+def test_single_samples_are_in_waves_of_their_own() -> None:
+    """And mostly two such waves follow one another, to train side by side."""
+    seen, pairs = set(), []
+    for seed in range(6):
+        space = {"optimizers": ["adam"], "batch": [32, "single"]}
+        waves: dict[int, set[bool]] = {}
+        for trial in play(resolved(sampler="model", space=space, seed=seed), in_flight=2):
+            waves.setdefault(trial.user_attrs["wave"], set()).add(trial.params["batch"] == "single")
+        learned = [kinds for number, kinds in waves.items() if number >= 2]  # something had ended
+        assert [len(kinds) for kinds in learned] == [1, 1, 1]
+        seen |= set.union(*learned)
+        pairs.append(waves[2] == waves[3])
+    assert seen == {True, False}
+    assert pairs.count(True) > pairs.count(False)
+
+
 def test_trials_know_their_wave() -> None:
     search = Search(resolved())
     waves = [search.ask(size) for size in (5, 8, 1)]
