@@ -8,8 +8,10 @@ import logging
 import multiprocessing
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ from studies.errors import DataError
 
 MEMORY = 160 * 2**20  # bytes that reading any file may take,
 MEMORY_A_BYTE = 20  # and more for each of its bytes
-SECONDS = 2.0  # that reading any file may take once its reader has begun,
+SECONDS = 2.0  # of the processor's time that reading any file may take,
 SECONDS_A_MEBIBYTE = 2.0  # and more for each of its mebibytes
+LONGEST = 10.0  # times as long by the clock: the machine may be busy
 POLL_SECONDS = 0.01
 START_SECONDS = 60.0  # for a reader to begin: the machine may be busy
 
@@ -82,7 +85,7 @@ def read_apart(path: Path, media_type: str, draft: Path) -> Described:
     reader.start()
     theirs.close()
     try:
-        answer = _answer(ours, psutil.Process(reader.pid), memory, seconds)
+        answer = _answer(ours, reader, memory, seconds)
     finally:
         reader.kill()
         reader.join()
@@ -124,25 +127,16 @@ def _read(path: Path, media_type: str, draft: Path, answer: Connection) -> None:
     answer.send_bytes(json.dumps(told).encode())
 
 
-def _answer(
-    ours: Connection, reader: psutil.Process, memory: int, seconds: float
-) -> dict[str, Any]:
+def _answer(ours: Connection, reader: BaseProcess, memory: int, seconds: float) -> dict[str, Any]:
     """Wait for the reader, and see that it keeps within its limits."""
     try:
         if not ours.poll(START_SECONDS):
             raise TimeoutError("no reader of uploads has begun")
         ours.recv_bytes()
-        began, first = time.monotonic(), reader.memory_info().rss
-        while not ours.poll(POLL_SECONDS):
-            if time.monotonic() - began > seconds:
-                raise _too_much(f"more than {seconds:.0f} seconds", "a table that is read sooner")
-            if reader.memory_info().rss - first > memory:
-                raise _too_much(f"more than {memory:,} bytes of memory", "a smaller table, or CSV")
+        with suppress(psutil.NoSuchProcess):  # it has ended, and said what it had to say
+            _watch(ours, psutil.Process(reader.pid), memory, seconds)
         answer: dict[str, Any] = json.loads(ours.recv_bytes())
-    except (
-        EOFError,
-        psutil.NoSuchProcess,
-    ):  # it is gone; what it had to say is on its standard error
+    except EOFError:  # it said nothing; why is on its standard error
         logger.warning("the reader of an upload failed")
         raise IngestError(
             "the file cannot be read: its reader failed. Write it again with another program, or "
@@ -151,6 +145,22 @@ def _answer(
             allowed="a table",
         ) from None
     return answer
+
+
+def _watch(ours: Connection, reader: psutil.Process, memory: int, seconds: float) -> None:
+    """Return as soon as there is an answer; raise if the reader takes too much before."""
+    began, spent, first = time.monotonic(), _spent(reader), reader.memory_info().rss
+    while not ours.poll(POLL_SECONDS):
+        waited = time.monotonic() - began
+        if _spent(reader) - spent > seconds or waited > LONGEST * seconds:
+            raise _too_much(f"more than {seconds:.0f} seconds", "a table that is read sooner")
+        if reader.memory_info().rss - first > memory:
+            raise _too_much(f"more than {memory:,} bytes of memory", "a smaller table, or CSV")
+
+
+def _spent(reader: psutil.Process) -> float:
+    times = reader.cpu_times()
+    return times.user + times.system
 
 
 def _too_much(taken: str, allowed: str) -> IngestError:

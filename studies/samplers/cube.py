@@ -125,9 +125,11 @@ class Cube:
 
     def single(self, points: Points) -> NDArray[np.bool_]:
         """Whether each point trains on single samples: (n,)."""
-        batch = self.axes[self._place["batch"]]
-        at = batch.values.index("single") if "single" in batch.values else len(batch.values)
-        return self.chosen(points)[:, self._place["batch"]] == at
+        place = self._place["batch"]
+        values = list(self.choices[place].values)
+        if "single" not in values:
+            return np.zeros(len(points), np.bool_)
+        return np.asarray(self.chosen(points)[:, place] == values.index("single"), np.bool_)
 
     def switched(self, points: Points) -> Points:
         """A copy with NaN wherever a point's own choices switch an axis off."""

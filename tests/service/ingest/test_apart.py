@@ -50,6 +50,11 @@ def test_what_is_refused_there_is_refused_here(path: Path, tmp_path: Path) -> No
     assert not (tmp_path / "draft").exists()
 
 
+def toil(path: Path, media_type: str) -> None:
+    while True:
+        pass
+
+
 def hang(path: Path, media_type: str) -> None:
     time.sleep(60)
 
@@ -72,6 +77,7 @@ def blunder(path: Path, media_type: str) -> None:
 @pytest.mark.parametrize(
     ("reader", "problem"),
     [
+        (toil, "reading the file takes more than 2 seconds."),
         (hang, "reading the file takes more than 2 seconds."),
         (swell, "reading the file takes more than 167,772,600 bytes of memory."),
         (crash, "the file cannot be read: its reader failed."),
@@ -82,6 +88,8 @@ def test_a_reader_that_takes_too_much_is_ended(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: object, problem: str
 ) -> None:
     monkeypatch.setattr(apart, "_read", Astray(reader))
+    if reader is hang:
+        monkeypatch.setattr(apart, "LONGEST", 1.0)
     before = psutil.Process().memory_info().rss
     with pytest.raises(IngestError) as caught:
         read_apart(path, "", tmp_path / "draft")
