@@ -21,7 +21,17 @@ from service import login, problems
 from service.dashboard import Dispatcher
 from service.gate import Gate
 from service.login import LoginRequired, cookie_name, current_principal
-from service.routes import catalogue, datasets, health, jobs, manifest, profile, reference, tokens
+from service.routes import (
+    catalogue,
+    datasets,
+    health,
+    jobs,
+    manifest,
+    profile,
+    reference,
+    tokens,
+    trial_files,
+)
 from service.services import Services
 from service.settings import Settings
 
@@ -98,7 +108,7 @@ def _v1() -> APIRouter:
         dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(current_principal)],
         responses=problems.RESPONSES,
     )
-    for routes in (datasets, jobs, manifest, profile, catalogue, tokens, reference):
+    for routes in (datasets, jobs, trial_files, manifest, profile, catalogue, tokens, reference):
         v1.include_router(routes.router)
     return v1
 
