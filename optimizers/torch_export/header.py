@@ -7,8 +7,16 @@ from optimizers.schedules import Schedule, find_schedule
 from optimizers.torch_export.formatting import paragraph
 
 
-def header(configuration: Configuration, *, asks_for_total_steps: bool) -> str:
-    """The docstring of a source."""
+def header(
+    configuration: Configuration, *, asks_for_total_steps: bool, configures: bool = False
+) -> str:
+    """The docstring of a source.
+
+    Args:
+        configuration: what it trains with.
+        asks_for_total_steps: whether ``make_optimizer`` does.
+        configures: whether there is a ``configure``.
+    """
     rule, schedule = find_rule(configuration.optimizer), find_schedule(configuration.schedule)
     return "\n".join(
         [
@@ -23,7 +31,7 @@ def header(configuration: Configuration, *, asks_for_total_steps: bool) -> str:
             "",
             "In a training loop:",
             "",
-            *_loop(configuration, rule, schedule, asks_for_total_steps),
+            *_loop(configuration, rule, schedule, asks_for_total_steps, configures),
             '"""',
         ]
     )
@@ -51,16 +59,25 @@ def _warm_up(share: float) -> list[str]:
 
 
 def _loop(
-    configuration: Configuration, rule: Rule, schedule: Schedule, asks_for_total_steps: bool
+    configuration: Configuration,
+    rule: Rule,
+    schedule: Schedule,
+    asks_for_total_steps: bool,
+    configures: bool,
 ) -> list[str]:
     """The loop; every line of it that is not each optimizer's is there because this one's is."""
     batch = {"full": "len(examples)", "single": "1"}.get(str(configuration.batch))
     total = ", total_steps" if asks_for_total_steps else ""
+    made = [
+        f"optimizer = make_optimizer(model{total})",
+        "scheduler = make_scheduler(optimizer, total_steps)",
+    ]
+    if configures:
+        made = ["optimizer, scheduler = configure(model, total_steps)"]
     lines = [
         f"batches = DataLoader(examples, batch_size={batch or configuration.batch}, shuffle=True)",
         "total_steps = epochs * len(batches)",
-        f"optimizer = make_optimizer(model{total})",
-        "scheduler = make_scheduler(optimizer, total_steps)",
+        *made,
         "for _ in range(epochs):",
         "    for inputs, targets in batches:",
         "        optimizer.zero_grad()",

@@ -34,11 +34,15 @@ class Parts:
     """An optimizer and a scheduler as text.
 
     Attributes:
+        optimizer: the class of the one, as the text calls it.
+        scheduler: the class of the other.
         blocks: definitions; the last are ``make_optimizer`` and ``make_scheduler``.
         imports: where the names that they use come from.
         total_steps: whether ``make_optimizer`` asks for the length of the training.
     """
 
+    optimizer: str
+    scheduler: str
     blocks: tuple[str, ...]
     imports: Mapping[str, Import]
     total_steps: bool
@@ -53,6 +57,8 @@ def export_parts(configuration: Configuration) -> Parts:
     optimizer = native(configuration) or emitted(configuration)
     schedule = scheduler(configuration)
     return Parts(
+        optimizer.name,
+        schedule.name,
         (
             *optimizer.blocks,
             *schedule.source.blocks,

@@ -17,10 +17,12 @@ class Scheduler:
     """The text of ``make_scheduler``.
 
     Attributes:
+        name: the class of what it makes.
         source: what it needs.
         maker: the function.
     """
 
+    name: str
     source: Source
     maker: str
 
@@ -47,7 +49,7 @@ def scheduler(configuration: Configuration) -> Scheduler:
     rise = "min((t + 1) / max(warm, 1), 1.0)"
     if factor is constant:
         maker.append(f"    return LambdaLR(optimizer, lambda t: {rise if warmup else '1.0'})")
-        return Scheduler(extract([]), "\n".join(maker))
+        return Scheduler("LambdaLR", extract([]), "\n".join(maker))
     if warmup:
         maker.append("    left = max(total_steps - warm, 1)")
     left = "left" if warmup else "total_steps"
@@ -62,7 +64,7 @@ def scheduler(configuration: Configuration) -> Scheduler:
         "",
         "    return LambdaLR(optimizer, factor)",
     ]
-    return Scheduler(extract([factor]), "\n".join(maker))
+    return Scheduler("LambdaLR", extract([factor]), "\n".join(maker))
 
 
 def _warm_up(warmup: float) -> list[str]:
@@ -88,4 +90,5 @@ def _plateau(configuration: Configuration) -> Scheduler:
         *_warm_up(h["warmup"]),
         call(name, ["optimizer", *(["warm"] if h["warmup"] else [])], arguments, "    return "),
     ]
-    return Scheduler(extract([WarmUpThenPlateau] if h["warmup"] else []), "\n".join(maker))
+    source = extract([WarmUpThenPlateau] if h["warmup"] else [])
+    return Scheduler(name, source, "\n".join(maker))

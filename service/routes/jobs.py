@@ -1,7 +1,8 @@
 """POST and GET /v1/jobs, and what came of one: its trials, its best, its report."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
+import yaml
 from fastapi import APIRouter, Query, Response
 from optuna.trial import TrialState
 
@@ -11,11 +12,13 @@ from service.errors import Conflict, Invalid
 from service.jobs import JobState
 from service.login import CurrentPrincipal
 from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Page, TrialPage, job_view
-from service.services import CurrentServices
+from service.services import CurrentServices, Services
+from service.tokens import Principal
 from studies.confirmation import Confirmation
 from studies.report import Report, leaders, summarise, view
 from studies.resolve import resolve
 from studies.script import Expected, best_script
+from studies.snippet import best_snippet
 from studies.space import Space
 from studies.spec import StudySpec
 
@@ -166,17 +169,25 @@ def trial_page(
 @router.get(
     "/{job_id}/best",
     response_model=Best,
-    responses={200: {"content": {"text/x-python": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {
+            "content": {
+                media_type: {"schema": {"type": "string"}}
+                for media_type in ("application/yaml", "text/x-python")
+            }
+        }
+    },
 )
 def best(
     services: CurrentServices,
     principal: CurrentPrincipal,
     job_id: str,
     form: Annotated[
-        Literal["json", "python"],
+        Literal["json", "yaml", "python", "torch"],
         Query(
             alias="format",
-            description="`python`: a script that trains the configuration in plain PyTorch.",
+            description="`yaml`: the same as YAML; `python`: a script that trains the configuration "
+            "in plain PyTorch; `torch`: its optimizer and scheduler alone, for a model of your own.",
         ),
     ] = "json",
 ) -> Best | Response:
@@ -190,7 +201,7 @@ def best(
             allowed="a job with a completed trial",
         )
     finalists = answer.verdict.finalists if answer.verdict else []
-    if form == "python":
+    if form in {"python", "torch"}:
         expected = next(
             (
                 Expected(answer.metric, each.mean, *each.next_run, each.seeds)
@@ -199,8 +210,9 @@ def best(
             ),
             None,
         )
-        return _script(services, principal, job_id, answer.best.config, expected)
-    return Best(
+        configuration = Configuration.from_dict(answer.best.config)
+        return _source(services, principal, job_id, configuration, expected, whole=form == "python")
+    found = Best(
         job=job_id,
         value=answer.best.value,
         metric=answer.metric,
@@ -212,34 +224,44 @@ def best(
         sentence=answer.verdict.sentence if answer.verdict else None,
         finalists=finalists,
     )
+    if form == "yaml":
+        text = yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return _download(text, "application/yaml", "best.yaml")
+    return found
 
 
-def _script(
-    services: CurrentServices,
-    principal: CurrentPrincipal,
+def _source(
+    services: Services,
+    principal: Principal,
     job_id: str,
-    config: dict[str, Any],
+    configuration: Configuration,
     expected: Expected | None,
+    *,
+    whole: bool,
 ) -> Response:
-    """The configuration as a file to save and run."""
+    """The configuration as a file to save and run, or to import if it is not a whole program."""
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
         dataset = datasets.get(connection, principal.owner, row.dataset_id)
-    spec = StudySpec.model_validate(row.spec)
+    spec, schema = StudySpec.model_validate(row.spec), datasets.schema(dataset)
+    if not whole:
+        source = best_snippet(spec, schema, configuration)
+        return _download(source, "text/x-python", "best_optimizer.py")
     source = best_script(
         spec,
-        datasets.schema(dataset),
-        Configuration.from_dict(config),
+        schema,
+        configuration,
         seed=spec.seed,
         digest=dataset.digest,
         dialect=datasets.dialect(dataset),
         expected=expected,
     )
-    return Response(
-        source,
-        media_type="text/x-python",
-        headers={"Content-Disposition": 'attachment; filename="best.py"'},
-    )
+    return _download(source, "text/x-python", "best.py")
+
+
+def _download(text: str, media_type: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=media_type, headers=headers)
 
 
 @router.get("/{job_id}/report")

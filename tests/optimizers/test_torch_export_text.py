@@ -51,6 +51,7 @@ def one_of_each() -> Iterator[Configuration]:
 def test_sources_are_formatted_and_lint_free(tmp_path: Path) -> None:
     for place, configuration in enumerate(one_of_each()):
         (tmp_path / f"source_{place}.py").write_text(torch_export(configuration))
+        (tmp_path / f"both_{place}.py").write_text(torch_export(configuration, 10**place))
     config = ["--config", str(ROOT / "pyproject.toml")]
     for command in (["format", "--check", *config], ["check", "--isolated"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", str(tmp_path)]
@@ -77,6 +78,19 @@ def test_a_source_names_its_configuration() -> None:
     for words in (LION.formula.split(";  ")[0], LION.reference, repr(1 / 3), repr(1 / 7)):
         assert words in source
     assert source.count("batch_size=64") == 1
+
+
+def test_optimizer_and_scheduler_come_in_one_call() -> None:
+    h, of_schedule = {"learning_rate": 0.5}, {"warmup": 0.0, "final": 0.1}
+    for name in ("adam", "ademamix"):  # the second asks for the length of the training
+        module = load(torch_export(Configuration(name, h, "linear", of_schedule), 100))
+        for given, total in (((), 100), ((20,), 20)):
+            optimizer, scheduler = module.configure(torch.nn.Linear(2, 1), *given)
+            assert type(optimizer).__name__.lower() == name
+            (factor,) = scheduler.lr_lambdas
+            assert [factor(0), factor(total // 2)] == pytest.approx([1.0, 0.55])
+    alone = load(torch_export(Configuration("adam")))
+    assert not hasattr(alone, "configure")
 
 
 ISOLATED = """\

@@ -5,9 +5,12 @@ from typing import Any
 
 import optuna
 import pytest
+import torch
+import yaml
 from optuna.trial import TrialState
 
 from optimizers.configuration import Configuration
+from optimizers.torch_export import load
 from service import jobs, tokens
 from tests import datasets as tables
 from tests.service.conftest import Live, live_server
@@ -210,13 +213,33 @@ def test_the_best_is_served_as_a_script_that_trains_it(
     assert verdict.startswith("test log_loss ")
 
 
-def test_the_best_has_two_formats(live: Live, done: Json) -> None:
+def test_the_best_comes_as_yaml(live: Live, done: Json) -> None:
     address = f"/v1/jobs/{done['id']}/best"
-    asked = live.client.get(address, params={"format": "json"})
-    assert asked.json() == live.client.get(address).json()
-    body = problem(live.client.get(address, params={"format": "yaml"}))
-    assert (body["status"], body["field"], body["value"]) == (422, "format", "yaml")
-    assert body["allowed"] == "'json' or 'python'"
+    answer = live.client.get(address, params={"format": "yaml"})
+    assert answer.headers["content-type"].partition(";")[0] == "application/yaml"
+    assert answer.headers["content-disposition"] == 'attachment; filename="best.yaml"'
+    asked = live.client.get(address, params={"format": "json"}).json()
+    assert yaml.safe_load(answer.text) == asked == live.client.get(address).json()
+
+
+def test_the_best_comes_as_an_optimizer_for_any_model(live: Live, done: Json) -> None:
+    config = live.client.get(f"/v1/jobs/{done['id']}/best").json()["config"]
+    answer = live.client.get(f"/v1/jobs/{done['id']}/best", params={"format": "torch"})
+    assert answer.headers["content-type"] == "text/x-python; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="best_optimizer.py"'
+    model = torch.nn.Linear(3, 2)
+    optimizer, scheduler = load(answer.text).configure(model)
+    assert optimizer.param_groups[0]["params"] == list(model.parameters())
+    assert scheduler.base_lrs == [config["optimizer"]["learning_rate"]]
+    # 177 rows with a target, of which 112 train, 16 a step: 7 steps in each of 18 epochs.
+    assert f"total_steps: int = {18 * 7})" in answer.text
+
+
+def test_another_format_is_refused(live: Live, done: Json) -> None:
+    address = f"/v1/jobs/{done['id']}/best"
+    body = problem(live.client.get(address, params={"format": "xml"}))
+    assert (body["status"], body["field"], body["value"]) == (422, "format", "xml")
+    assert body["allowed"] == "'json', 'yaml', 'python' or 'torch'"
 
 
 def test_a_report_has_curves_progress_and_importance(live: Live, done: Json) -> None:
