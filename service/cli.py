@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from service import display, settings
-from service.client import Client, FalllineError, Json
+from service import catalogue_table, display, ranking, settings
+from service.client import Client, FalllineError, Form, Json
 from service.errors import StartupError
 
 app = typer.Typer(
@@ -30,6 +30,18 @@ console = Console()
 errors = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Table = Annotated[
+    Path,
+    typer.Argument(
+        exists=True, dir_okay=False, help="A table: .csv with header, .tsv, .parquet or .npz."
+    ),
+]
+Target = Annotated[str | None, typer.Option(help="Column to predict.")]
+Metric = Annotated[str | None, typer.Option(help="What to judge trials by.")]
+Trials = Annotated[int, typer.Option(help="Configurations to try.")]
+Epochs = Annotated[int, typer.Option(help="Passes over the data for each.")]
+Seconds = Annotated[float | None, typer.Option(help="Stop after this long.")]
+Seeds = Annotated[int, typer.Option(help="Fresh seeds that the finalists train from; 0 for none.")]
 
 
 def main() -> None:
@@ -67,26 +79,19 @@ def demo(
 
 @app.command()
 def tune(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, dir_okay=False, help="A table: .csv with header, .tsv, .parquet or .npz."
-        ),
-    ],
-    target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What to judge trials by.")] = None,
-    trials: Annotated[int, typer.Option(help="Configurations to try.")] = 100,
-    epochs: Annotated[int, typer.Option(help="Passes over the data for each.")] = 20,
-    seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+    file: Table,
+    target: Target = None,
+    metric: Metric = None,
+    trials: Trials = 100,
+    epochs: Epochs = 20,
+    seconds: Seconds = None,
     optimizer: Annotated[
         list[str] | None, typer.Option(help="Search only this optimizer; may be repeated.")
     ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Which optimizer is better? Equal trials for each.")
     ] = False,
-    seeds: Annotated[
-        int, typer.Option(help="Fresh seeds that the finalists train from; 0 for none.")
-    ] = 10,
+    seeds: Seeds = 10,
     seed: Annotated[
         int,
         typer.Option(
@@ -111,11 +116,44 @@ def tune(
     if optimizer:
         spec["space"] = {"optimizers": optimizer}
     with _client() as client:
-        dataset = client.upload(file, name=display.label(file.stem), target=target)
-        job = client.submit(dataset["id"], **spec)
-        if not as_json:
-            display.show_plan(console, dataset, job)
+        job = _submit(client, file, target, spec, as_json=as_json)
         _await(client, job["id"], as_json=as_json)
+
+
+@app.command()
+def compare(
+    file: Table,
+    target: Target = None,
+    metric: Metric = None,
+    trials: Annotated[int, typer.Option(help="Configurations to try, equally many of each.")] = 140,
+    epochs: Epochs = 20,
+    seconds: Seconds = None,
+    optimizer: Annotated[
+        list[str] | None, typer.Option(help="Compare only this optimizer; may be repeated.")
+    ] = None,
+    seeds: Seeds = 10,
+    seed: Annotated[int, typer.Option(help="Another seed gives another study.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Rank optimizers on a dataset: which is better, and which cannot be told apart."""
+    spec: dict[str, Any] = {
+        "budget": {"trials": trials, "epochs": epochs, "seconds": seconds},
+        "confirmation": {"seeds": seeds},
+        "question": "compare",
+        "seed": seed,
+        "metric": metric,
+    }
+    if optimizer:
+        spec["space"] = {"optimizers": optimizer}
+    with _client() as client:
+        job = _submit(client, file, target, spec, as_json=as_json)
+        _follow(client, job["id"], as_json=as_json)
+        report = client.report(job["id"])
+    if as_json:
+        parts = ("metric", "direction", "verdict", "optimizers")
+        console.print_json(json.dumps({"job": job["id"]} | {part: report[part] for part in parts}))
+    else:
+        ranking.show_ranking(console, report)
 
 
 @app.command()
@@ -216,6 +254,38 @@ def best(
 
 
 @app.command()
+def export(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    form: Annotated[Form, typer.Option("--format", help="What to save.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Where to; replaced if it is there. Left out, a name that fits."
+        ),
+    ] = None,
+) -> None:
+    """Save what a job has found as a file: its trials as csv or parquet, the best in other forms."""
+    with _client() as client:
+        try:
+            saved = client.export(job, form, output)
+        except OSError as error:
+            raise FalllineError(f"The file cannot be written: {error}") from error
+    size = saved.stat().st_size
+    console.print(f"{saved}: {size:,} bytes", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def optimizers(as_json: AsJson = False) -> None:
+    """List every optimizer: its learning rate, and what it does."""
+    with _client() as client:
+        listed = list(client.optimizers())
+    if as_json:
+        console.print_json(json.dumps(listed))
+    else:
+        catalogue_table.show_optimizers(console, listed)
+
+
+@app.command()
 def replay(
     job: Annotated[str, typer.Argument(help="The job's id.")],
     number: Annotated[int, typer.Argument(min=0, help="The trial's number.")],
@@ -298,11 +368,28 @@ def _say_state(job: dict[str, Any]) -> None:
     console.print(f"job {job['id']} is {job['state']}", highlight=False, soft_wrap=True)
 
 
-def _await(client: Client, job_id: str, *, as_json: bool) -> None:
-    """Show a job's progress, then its answer."""
+def _submit(
+    client: Client, file: Path, target: str | None, spec: dict[str, Any], *, as_json: bool
+) -> Json:
+    """Upload a table, queue a job on it, and say what is going to happen."""
+    dataset = client.upload(file, name=display.label(file.stem), target=target)
+    job = client.submit(dataset["id"], **spec)
+    if not as_json:
+        display.show_plan(console, dataset, job)
+    return job
+
+
+def _follow(client: Client, job_id: str, *, as_json: bool) -> Json:
+    """Show a job's progress; the job when it has completed."""
     job = display.follow(errors if as_json else console, client.watch(job_id))
     if job["state"] != "completed":
         raise FalllineError(f"The job is {job['state']}. {job['error'] or ''}".strip())
+    return job
+
+
+def _await(client: Client, job_id: str, *, as_json: bool) -> None:
+    """Show a job's progress, then its answer."""
+    job = _follow(client, job_id, as_json=as_json)
     best = client.best(job_id)
     if as_json:
         console.print_json(json.dumps(best))

@@ -4,10 +4,10 @@ It knows HTTP and JSON alone: no torch, no database.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import httpx
 
@@ -23,6 +23,27 @@ MEDIA_TYPES = {
 """What files are, by the ends of their names; any other is sent as CSV."""
 
 Json = dict[str, Any]
+Found = TypeVar("Found")
+
+
+class _Export(NamedTuple):
+    """Where a job gives a file, and what the file is called unless told otherwise."""
+
+    address: str
+    params: dict[str, str]
+    name: str
+
+
+Form = Literal["csv", "parquet", "yaml", "python", "torch"]
+
+EXPORTS: dict[Form, _Export] = {
+    "csv": _Export("trials.csv", {}, "trials.csv"),
+    "parquet": _Export("trials.parquet", {}, "trials.parquet"),
+    "yaml": _Export("best", {"format": "yaml"}, "best.yaml"),
+    "python": _Export("best", {"format": "python"}, "best.py"),
+    "torch": _Export("best", {"format": "torch"}, "best_optimizer.py"),
+}
+"""What a job has found, as files."""
 
 
 class FalllineError(Exception):
@@ -143,15 +164,38 @@ class Client:
             number: the trial's.
             seconds: to wait while the workers are busy.
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return self._call("POST", f"/v1/jobs/{job}/trials/{number}/replay")
-            except FalllineError as error:
-                busy = error.problem.get("status") == httpx.codes.SERVICE_UNAVAILABLE
-                if not busy or time.monotonic() >= deadline:
-                    raise
-            time.sleep(POLL_SECONDS)
+        address = f"/v1/jobs/{job}/trials/{number}/replay"
+        return _patiently(lambda: self._call("POST", address), seconds)
+
+    def export(
+        self, job: str, form: Form, path: Path | None = None, seconds: float = REPLAY_SECONDS
+    ) -> Path:
+        """Save what a job has found in a file, and return where it is.
+
+        Args:
+            job: its id.
+            form: of the file.
+            path: where to; a file that is there is replaced. Left out, a name that fits.
+            seconds: to wait while the workers are busy.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        address, params, name = EXPORTS[form]
+        path = path or Path(name)
+        part = path.with_name(f"{path.name}.part")  # so that no file is ever half of it
+        try:
+            _patiently(
+                lambda: self._save(part, f"/v1/jobs/{job}/{address}", params=params), seconds
+            )
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    def optimizers(self) -> Iterator[Json]:
+        """Every optimizer that can be searched."""
+        return self._every("/v1/optimizers")
 
     def tokens(self) -> Iterator[Json]:
         """Your tokens, newest first; none of them in full."""
@@ -195,17 +239,53 @@ class Client:
         found: Json = self._send(method, path, **request).json()
         return found
 
+    def _save(self, path: Path, address: str, **request: Any) -> None:
+        """Write an answer to a file as it comes."""
+        begun = False
+        try:
+            with self._http.stream("GET", address, **request) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _refusal(answer)
+                begun = True
+                with path.open("wb") as file:
+                    file.writelines(answer.iter_bytes())
+        except httpx.TransportError as error:
+            if begun:
+                raise FalllineError(f"The answer broke off before its end ({error}).") from error
+            raise self._unreachable(error) from error
+
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.TransportError as error:
-            raise FalllineError(
-                f"No server answers at {self._http.base_url} ({error}). "
-                "Start one with `fallline serve`."
-            ) from error
+            raise self._unreachable(error) from error
         if answer.is_success:
             return answer
-        problem: Json = {}
-        if answer.headers.get("content-type", "").startswith("application/problem+json"):
-            problem = answer.json()
-        raise FalllineError(problem.get("detail", f"HTTP {answer.status_code}"), problem)
+        raise _refusal(answer)
+
+    def _unreachable(self, error: httpx.TransportError) -> FalllineError:
+        return FalllineError(
+            f"No server answers at {self._http.base_url} ({error}). "
+            "Start one with `fallline serve`."
+        )
+
+
+def _refusal(answer: httpx.Response) -> FalllineError:
+    problem: Json = {}
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        problem = answer.json()
+    return FalllineError(problem.get("detail", f"HTTP {answer.status_code}"), problem)
+
+
+def _patiently(ask: Callable[[], Found], seconds: float) -> Found:
+    """What the server answers once its workers are free."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except FalllineError as error:
+            busy = error.problem.get("status") == httpx.codes.SERVICE_UNAVAILABLE
+            if not busy or time.monotonic() >= deadline:
+                raise
+        time.sleep(POLL_SECONDS)

@@ -18,6 +18,7 @@ COMMANDS = [
     "serve",
     "demo",
     "tune",
+    "compare",
     "extend",
     "watch",
     "pause",
@@ -26,6 +27,8 @@ COMMANDS = [
     "jobs",
     "datasets",
     "best",
+    "export",
+    "optimizers",
     "replay",
     "tokens",
     "version",
@@ -119,6 +122,57 @@ def test_json_is_all_that_scripts_get(server: Live, tmp_path: Path) -> None:
     script = run("best", best["job"], "--python")
     compile(script, "best.py", "exec")
     assert script.startswith('"""The best configuration of a study')
+
+
+def test_comparing_prints_a_ranking(server: Live, tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_bytes(table())
+    options = (
+        "--target", "kind", "--trials", "8", "--epochs", "2", "--optimizer", "adam",
+        "--optimizer", "sgd", "--seeds", "3", "--seed", "4",
+    )  # fmt: skip
+    text = run("compare", str(file), *options)
+    assert "table: 60 rows, 3 columns" in text
+    assert "Ranking" in text
+    job = server.client.get("/v1/jobs").json()["items"][0]
+    spec = job["spec"]
+    assert (spec["question"], spec["seed"], spec["confirmation"]["seeds"]) == ("compare", 4, 3)
+    verdict = server.client.get(f"/v1/jobs/{job['id']}/report").json()["verdict"]
+    assert verdict["sentence"] in " ".join(text.split())
+    again = json.loads(run("compare", str(file), *options, "--json"))
+    assert again.keys() == {"job", "metric", "direction", "verdict", "optimizers"}
+    assert again["verdict"]["sentence"] == verdict["sentence"]
+    assert {row["trials"] for row in again["optimizers"]} == {4}
+
+
+def test_what_was_found_is_saved(
+    server: Live,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = ended(server.client, submit(server.client, upload(server.client, table()))["id"])["id"]
+    assert run("export", job, "--format", "csv").startswith("trials.csv: ")
+    size = (tmp_path / "trials.csv").stat().st_size
+    said = run("export", job, "--format", "csv", "--output", "other (1).csv")
+    assert said == f"other (1).csv: {size:,} bytes\n"
+    line = fails(monkeypatch, capsys, "export", job, "--format", "csv", "--output", "no/such.csv")
+    assert line.startswith("The file cannot be written: ")
+    assert "There is no job" in fails(monkeypatch, capsys, "export", "none", "--format", "yaml")
+    found = CliRunner().invoke(cli.app, ["export", job, "--format", "xml"])
+    assert found.exit_code == 2
+    assert "'xml' is not one of" in found.stderr
+    assert "'parquet'" in found.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"trials.csv", "other (1).csv"}
+
+
+@pytest.mark.usefixtures("server")
+def test_optimizers_are_listed() -> None:
+    listed = json.loads(run("optimizers", "--json"))
+    text = run("optimizers")
+    for optimizer in listed:
+        assert optimizer["name"] in text
 
 
 @pytest.mark.usefixtures("server")

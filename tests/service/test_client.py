@@ -1,12 +1,16 @@
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import get_args
 
+import pandas as pd
 import pytest
+import yaml
 
 from service import datasets, jobs, tokens
-from service.client import Client, FalllineError
+from service.client import EXPORTS, Client, FalllineError, Form
 from studies.resolve import resolve
 from studies.spec import StudySpec
 from tests.service.conftest import Live, listen
@@ -42,6 +46,33 @@ def test_from_a_file_to_an_answer(client: Client, file: Path) -> None:
     assert client.report(job["id"])["best"]["number"] == best["trial"]
     assert best["config"]["optimizer"]["name"] in client.best_script(job["id"])
     assert next(client.jobs())["id"] == job["id"]
+
+
+def test_what_a_job_has_found_is_saved(client: Client, file: Path, tmp_path: Path) -> None:
+    *_, job = client.watch(client.submit(client.upload(file)["id"], **SMALL)["id"])
+    for form in get_args(Form):
+        path = tmp_path / f"saved.{form}"
+        path.write_text("what was there before")
+        assert client.export(job["id"], form, path) == path
+    frames = pd.read_csv(tmp_path / "saved.csv"), pd.read_parquet(tmp_path / "saved.parquet")
+    for frame in frames:
+        assert list(frame["number"]) == list(range(8))
+    assert yaml.safe_load((tmp_path / "saved.yaml").read_text()) == client.best(job["id"])
+    assert (tmp_path / "saved.python").read_text() == client.best_script(job["id"])
+    assert "def configure(" in (tmp_path / "saved.torch").read_text()
+    assert EXPORTS.keys() == set(get_args(Form))
+
+
+def test_a_file_that_is_not_given_is_not_touched(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("trials.csv").write_text("mine")
+    with pytest.raises(FalllineError, match="There is no job 'nothing'"):
+        client.export("nothing", "csv")
+    with pytest.raises(FileNotFoundError):
+        client.export(next(client.jobs())["id"], "csv", Path("nowhere/trials.csv"))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"trials.csv": "mine"}
 
 
 def test_a_job_can_be_cancelled(client: Client, file: Path, shared_live: Live) -> None:
@@ -110,12 +141,37 @@ def test_without_a_server_the_way_out_is_told() -> None:
             FalllineError, match=r"No server answers at .*`fallline serve`"
         ) as caught:
             client.job("any")
+        with pytest.raises(FalllineError, match="No server answers"):
+            client.export("any", "csv")
     assert address in str(caught.value)
     assert caught.value.problem == {}
 
 
 def test_a_server_says_that_it_is_healthy(client: Client) -> None:
     assert client.healthy()
+
+
+class Breaker(BaseHTTPRequestHandler):
+    """A server that dies in the middle of an answer."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        self.wfile.write(b"half of it")
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_half_a_file_is_no_file(tmp_path: Path) -> None:
+    with (
+        answering(Breaker) as address,
+        Client(address, "any") as client,
+        pytest.raises(FalllineError, match="broke off before its end"),
+    ):
+        client.export("any", "csv", tmp_path / "trials.csv")
+    assert list(tmp_path.iterdir()) == []
 
 
 class Stranger(BaseHTTPRequestHandler):
@@ -133,17 +189,23 @@ class Stranger(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_an_answer_that_is_not_ours_is_an_error_too() -> None:
-    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
+def test_an_answer_that_is_not_ours_is_an_error_too(tmp_path: Path) -> None:
+    with answering(Stranger) as address, Client(address, "any") as client:
+        with pytest.raises(FalllineError, match="HTTP 502") as caught:
+            client.job("any")
+        assert caught.value.problem == {}
+        with pytest.raises(FalllineError, match="HTTP 502"):
+            client.export("any", "csv", tmp_path / "trials.csv")
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server that answers in this way."""
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with (
-                Client(f"http://127.0.0.1:{server.server_port}", "any") as client,
-                pytest.raises(FalllineError, match="HTTP 502") as caught,
-            ):
-                client.job("any")
-            assert caught.value.problem == {}
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
