@@ -18,6 +18,7 @@ from optimizers.configuration import Configuration
 from optimizers.problem import Examples as TrainingExamples
 from optimizers.training import train
 from studies.data.prepare import Data, Examples
+from studies.data.preprocessing import Preprocessing, TargetColumn
 from studies.data.split import split
 from studies.spec import StudySpec
 from studies.wave import build_problem
@@ -50,7 +51,9 @@ def data(table: str, seed: int) -> Data:
         for part in (parts.train, parts.validation, parts.test)
     )
     classes = () if numeric else tuple(map(str, np.unique(targets)))
-    return Data(trained, validated, tested, classes, mean, float(scale), (), ())
+    target = TargetColumn(name="target", classes=list(classes), mean=mean, scale=float(scale))
+    encoded = Preprocessing(target=target, numeric=[], categorical=[], inputs=[])  # already
+    return Data(trained, validated, tested, classes, mean, float(scale), (), (), encoded)
 
 
 def scores(

@@ -40,6 +40,7 @@ class Outcome:
         diverged_at: the first bad step, counted from 1; None if all went well.
         seconds: this trial's share of the time that its stack took.
         tested: metrics on the test examples; empty without any, or if its last epoch did not end.
+        weights: by name, at the point where they are judged; likewise.
     """
 
     metrics: dict[str, list[float]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Outcome:
     diverged_at: int | None = None
     seconds: float = 0.0
     tested: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Stack:
@@ -161,6 +163,12 @@ class Stack:
             for trial, value in zip(self._row, values.tolist(), strict=True):
                 self.outcomes[trial].tested[name] = value
 
+    def hand_out(self) -> None:
+        """Give the remaining trials' weights to their outcomes."""
+        for name, tensor in self._layout.by_name(self._judged()).items():
+            for row, trial in enumerate(self._row):
+                self.outcomes[trial].weights[name] = tensor[row].clone()
+
     def _train_epoch(self, keep_going: Callable[[], bool]) -> tuple[Tensor, Tensor] | None:
         """One pass over the training examples: every step's losses, (K, steps), and their mean."""
         # Made once: small tensors kept from each step would cut the heap to pieces between them.
@@ -210,12 +218,17 @@ class Stack:
             )
             yield inputs, targets, tuple(noise)
 
+    def _judged(self) -> Tensor:
+        """The weights to judge and to keep, (K, P): for some rules an average of those in training."""
+        if not any(part.averages for part in self._slices):
+            return self._weights
+        weights = self._weights.clone()
+        for part in self._slices:
+            part.move_to_evaluation_point(weights)
+        return weights
+
     def _evaluate(self, examples: Examples) -> dict[str, Tensor]:
-        weights = self._weights
-        if any(part.averages for part in self._slices):
-            weights = weights.clone()
-            for part in self._slices:
-                part.move_to_evaluation_point(weights)
+        weights = self._judged()
         parts = -(-len(weights) // judged_together(len(weights), self._device))
         with torch.no_grad():
             metrics = [

@@ -24,6 +24,7 @@ def train(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     stack_trials: int | None = None,
+    keep_weights: bool = False,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> list[Outcome]:
     """Train every configuration; trials with equal batch sizes train as stacks.
@@ -41,6 +42,7 @@ def train(
         dtype: of weights and arithmetic.
         device: where to train.
         stack_trials: the most trials trained together; None finds the quickest, see `stack_size`.
+        keep_weights: whether outcomes have the weights after the last epoch.
         keep_going: asked before every step of every stack; False ends the training there.
 
     Returns:
@@ -65,12 +67,14 @@ def train(
             test,
         )
         for members in planned.stacks:
-            ended = _run(planned.stack(members), planned, keep_going)
+            ended = _run(planned.stack(members), planned, keep_going, keep_weights=keep_weights)
             outcomes.update(zip(members, ended, strict=True))
     return [outcomes[trial] for trial in range(len(configurations))]
 
 
-def _run(stack: Stack, planned: Plan, keep_going: Callable[[], bool]) -> list[Outcome]:
+def _run(
+    stack: Stack, planned: Plan, keep_going: Callable[[], bool], *, keep_weights: bool
+) -> list[Outcome]:
     """Train a stack to its end; each trial bears an equal share of the time."""
     began = time.perf_counter()
     for _ in range(planned.epochs):
@@ -79,6 +83,8 @@ def _run(stack: Stack, planned: Plan, keep_going: Callable[[], bool]) -> list[Ou
     else:
         if planned.test is not None and stack.trials:
             stack.test(planned.test)
+        if keep_weights:
+            stack.hand_out()
     seconds = (time.perf_counter() - began) / len(stack.outcomes)
     for outcome in stack.outcomes:
         outcome.seconds = seconds

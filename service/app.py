@@ -27,6 +27,7 @@ from service.routes import (
     health,
     jobs,
     manifest,
+    models,
     profile,
     reference,
     tokens,
@@ -108,7 +109,17 @@ def _v1() -> APIRouter:
         dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(current_principal)],
         responses=problems.RESPONSES,
     )
-    for routes in (datasets, jobs, trial_files, manifest, profile, catalogue, tokens, reference):
+    for routes in (
+        datasets,
+        jobs,
+        trial_files,
+        models,
+        manifest,
+        profile,
+        catalogue,
+        tokens,
+        reference,
+    ):
         v1.include_router(routes.router)
     return v1
 

@@ -34,7 +34,7 @@ class _Export(NamedTuple):
     name: str
 
 
-Form = Literal["csv", "parquet", "yaml", "python", "torch"]
+Form = Literal["csv", "parquet", "yaml", "python", "torch", "safetensors", "onnx"]
 
 EXPORTS: dict[Form, _Export] = {
     "csv": _Export("trials.csv", {}, "trials.csv"),
@@ -42,6 +42,8 @@ EXPORTS: dict[Form, _Export] = {
     "yaml": _Export("best", {"format": "yaml"}, "best.yaml"),
     "python": _Export("best", {"format": "python"}, "best.py"),
     "torch": _Export("best", {"format": "torch"}, "best_optimizer.py"),
+    "safetensors": _Export("model", {"format": "safetensors"}, "model-safetensors.zip"),
+    "onnx": _Export("model", {"format": "onnx"}, "model-onnx.zip"),
 }
 """What a job has found, as files."""
 

@@ -14,7 +14,17 @@ import dask
 from distributed import Client, Event, Future, LocalCluster, wait
 from distributed.security import Security
 
-from service.worker import Look, Retrained, Wave, confirm_wave, look, retrain, train_wave
+from service.worker import (
+    Look,
+    Network,
+    Retrained,
+    Wave,
+    confirm_wave,
+    look,
+    retrain,
+    train_network,
+    train_wave,
+)
 from studies.confirmation import Run
 from studies.spec import StudySpec
 from studies.wave import TrialResult
@@ -90,6 +100,10 @@ class Engine(AbstractContextManager["Engine"]):
     def retrain(self, wave: Wave) -> Work[Retrained]:
         """Start training a wave ahead of those that wait; its result is `Retrained`."""
         return self._client.submit(retrain, wave, pure=False, retries=0, priority=1)
+
+    def train_network(self, wave: Wave) -> Work[Network]:
+        """Start training a wave of one trial likewise; its result is `Network`."""
+        return self._client.submit(train_network, wave, pure=False, retries=0, priority=1)
 
     def look(self, dataset: Path, spec: StudySpec) -> Work[Look]:
         """Start preparing a dataset; its result is what there is to know before it is trained on."""

@@ -1,4 +1,4 @@
-"""Replays: stored trials that train again, ahead of the waves that wait.
+"""Replays: trials that train again, for their numbers or their weights, ahead of waves that wait.
 
 An answer may take as long as the waves under way, which is longer than a request should. So a
 replay goes on when its request has given up, and whoever asks for it again finds it.
@@ -6,15 +6,17 @@ replay goes on when its request has given up, and whoever asks for it again find
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from service.engine import Abandoned, Engine, Work
 from service.errors import Unavailable
-from service.worker import Retrained, Wave
+from service.worker import Network, Retrained, Wave
 
 PLACES = 8  # replays at once, and requests that wait for one: each holds a thread
 WAIT_SECONDS = 15.0
 
-Key = tuple[str, int]
+T = TypeVar("T")
 
 
 class Replays:
@@ -27,11 +29,11 @@ class Replays:
 
     def __init__(self, engine: Engine, wait_seconds: float = WAIT_SECONDS) -> None:
         self._engine, self._wait_seconds = engine, wait_seconds
-        self._started: dict[Key, Work[Retrained]] = {}
+        self._started: dict[object, Work[Any]] = {}
         self._lock = threading.Lock()
         self._waiting = threading.BoundedSemaphore(PLACES)
 
-    def retrain(self, key: Key, wave: Wave) -> Retrained:
+    def retrain(self, key: tuple[str, int], wave: Wave) -> Retrained:
         """What comes of a wave, trained now or, by an earlier request, before.
 
         Args:
@@ -41,10 +43,25 @@ class Replays:
         Raises:
             Unavailable: it has not ended yet, or there are too many.
         """
+        return self._result(key, lambda: self._engine.retrain(wave))
+
+    def network(self, key: tuple[str, int, int], wave: Wave) -> Network:
+        """The weights of a wave of one trial, likewise.
+
+        Args:
+            key: of the job, the trial and the seed.
+            wave: to train, if nobody has asked for it yet.
+
+        Raises:
+            Unavailable: it has not ended yet, or there are too many.
+        """
+        return self._result(key, lambda: self._engine.train_network(wave))
+
+    def _result(self, key: object, start: Callable[[], Work[T]]) -> T:
         if not self._waiting.acquire(blocking=False):
             raise Unavailable(f"{PLACES} requests wait for replays already; try again.")
         try:
-            future = self._find(key, wave)
+            future = self._find(key, start)
             deadline = time.monotonic() + self._wait_seconds
             try:
                 return self._engine.wait(future, lambda: time.monotonic() < deadline)
@@ -58,11 +75,11 @@ class Replays:
         finally:
             self._waiting.release()
 
-    def _find(self, key: Key, wave: Wave) -> Work[Retrained]:
+    def _find(self, key: object, start: Callable[[], Work[T]]) -> Work[T]:
         with self._lock:
             if key not in self._started:
                 self._make_room()
-                self._started[key] = self._engine.retrain(wave)
+                self._started[key] = start()
             return self._started[key]
 
     def _make_room(self) -> None:
@@ -72,6 +89,6 @@ class Replays:
         if len(self._started) >= PLACES:
             raise Unavailable(f"{PLACES} replays are under way already; try again.")
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: object) -> None:
         with self._lock:
             self._started.pop(key, None)

@@ -17,6 +17,7 @@ from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.environment import Environment, present_environment
 from studies.spec import StudySpec
+from studies.trained import Trained, train_for_weights
 from studies.wave import TrialResult, WaveTrial, run_wave
 
 POLL_SECONDS = 0.5  # how often a wave asks whether it should stop
@@ -67,6 +68,14 @@ class Retrained:
     environment: Environment
 
 
+@dataclass(frozen=True)
+class Network:
+    """The weights of a wave of one trial, None if it diverged, and where they were trained."""
+
+    trained: Trained | None
+    environment: Environment
+
+
 def train_wave(wave: Wave) -> list[TrialResult]:
     """Train a wave on this worker."""
     data = _data(wave.dataset, wave.spec)
@@ -82,6 +91,13 @@ def confirm_wave(wave: Wave) -> list[Run]:
 def retrain(wave: Wave) -> Retrained:
     """Train a wave on this worker, and say what the worker is."""
     return Retrained(train_wave(wave), present_environment())
+
+
+def train_network(wave: Wave) -> Network:
+    """Train a wave of one trial on this worker for its weights."""
+    (member,) = wave.trials
+    data = _data(wave.dataset, wave.spec)
+    return Network(train_for_weights(data, wave.spec, member), present_environment())
 
 
 def look(dataset: Path, spec: StudySpec) -> Look:

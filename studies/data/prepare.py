@@ -13,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from studies.data.columns import labels, numbers, present
 from studies.data.leaks import leaks
+from studies.data.preprocessing import Preprocessing, TargetColumn, describe_encoder
 from studies.data.schema import Column, TableSchema, explain_dropped, explain_left_out
 from studies.data.split import STRATIFIABLE, Split, split
 from studies.errors import DataError
@@ -48,6 +49,7 @@ class Data:
         target_scale: their standard deviation; 1 for classification.
         features: names of the columns of `inputs`.
         warnings: what the user should know about the data, in sentences.
+        preprocessing: how further rows are encoded alike.
     """
 
     train: Examples
@@ -58,6 +60,7 @@ class Data:
     target_scale: float
     features: tuple[str, ...]
     warnings: tuple[str, ...]
+    preprocessing: Preprocessing
 
 
 def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
@@ -103,6 +106,8 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
         Examples(inputs=_encode(encoder, frame.iloc[rows]), targets=targets[rows])
         for rows in (parts.train, parts.validation, parts.test)
     )
+    names = _names(encoder)
+    predicted = TargetColumn(name=spec.target, classes=list(classes), mean=mean, scale=scale)
     return Data(
         train=train,
         validation=validation,
@@ -110,8 +115,9 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
         classes=classes,
         target_mean=mean,
         target_scale=scale,
-        features=_names(encoder),
+        features=names,
         warnings=tuple(warnings),
+        preprocessing=describe_encoder(encoder, features, predicted, names),
     )
 
 

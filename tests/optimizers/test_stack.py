@@ -77,6 +77,24 @@ def test_the_size_of_a_stack_changes_no_bit(name: str, batch: Batch) -> None:
         assert found == wanted
 
 
+@every_problem
+def test_weights_that_are_kept_are_those_that_were_judged(name: str) -> None:
+    trials = [*(Configuration(rule, batch=64) for rule in RULES), sgd(1e12)]
+    validation = examples(name, 64)[1].to(torch.device("cpu"), torch.float32)
+    outcomes = run(name, trials, epochs=3, keep_weights=True, test=validation)
+    for trial, outcome in zip(trials, outcomes, strict=True):
+        if outcome.diverged_at is not None:
+            assert outcome.weights == {}
+            continue
+        assert {n: tuple(w.shape) for n, w in outcome.weights.items()} == PROBLEMS[name].shapes
+        alone = {name: weight[None] for name, weight in outcome.weights.items()}
+        found = PROBLEMS[name].evaluate(alone, validation)
+        judged = {metric: float(value[0]) for metric, value in found.items()}
+        assert judged == pytest.approx(outcome.tested, rel=1e-5), trial.optimizer
+    assert outcomes[-1].weights == {}
+    assert run(name, trials[:1])[0].weights == {}
+
+
 @pytest.mark.parametrize("name", ["linear", "relu", "tanh", "regression"])
 def test_nor_does_it_in_double_precision(name: str) -> None:
     trials = mixed(64)

@@ -1,0 +1,113 @@
+"""GET /v1/jobs/{id}/model: the network of the best configuration, trained again, to take along."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from optimizers.configuration import Configuration
+from service import datasets, jobs
+from service.errors import Conflict
+from service.login import CurrentPrincipal
+from service.routes.jobs import report
+from service.services import CurrentServices
+from service.worker import Wave
+from studies.confirmation import Run
+from studies.model_files import Form, Model, archive
+from studies.report import Report
+from studies.spec import StudySpec
+from studies.trained import Trained
+from studies.wave import WaveTrial
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
+
+
+class ZipFile(Response):
+    """A download of an archive."""
+
+    media_type = "application/zip"
+
+
+@router.get("/model", response_class=ZipFile)
+def model(
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    job_id: str,
+    form: Annotated[Form, Query(alias="format", description="Of the weights.")] = "safetensors",
+) -> ZipFile:
+    """The network of the best configuration: weights, preprocessing and model card in a ZIP.
+
+    It is trained for the request, from the first fresh seed of the confirmation that did not
+    diverge, so nobody chose it by its score; without a confirmation from the job's own seed. A 503
+    says that it has not ended yet: it goes on, and the same request, sent again, answers with it.
+    """
+    found = report(services, principal, job_id)
+    if found.best is None:
+        raise Conflict(
+            "No trial has completed yet. Ask again when the job has made progress.",
+            field="job",
+            value=job_id,
+            allowed="a job with a completed trial",
+        )
+    number = found.best.number
+    confirmed = _confirmed(found, number)
+    with services.database.read() as connection:
+        row = jobs.get(connection, principal.owner, job_id)
+        dataset = datasets.get(connection, principal.owner, row.dataset_id)
+    spec = StudySpec.model_validate(row.spec)
+    configuration = Configuration.from_dict(found.best.config)
+    seed = confirmed.seed if confirmed else spec.seed
+    member = WaveTrial(number, configuration, seed)
+    stop = f"model-{job_id}-{number}"
+    wave = Wave(services.store.path(dataset.digest), spec, [member], 0, None, stop)
+    network = services.replays.network((job_id, number, seed), wave)
+    if network.trained is None:
+        raise _diverged(number)
+    finalists = found.verdict.finalists if found.verdict else []
+    content = archive(
+        Model(
+            trained=network.trained,
+            spec=spec,
+            configuration=configuration,
+            trial=number,
+            seed=seed,
+            finalist=next((each for each in finalists if each.number == number), None),
+            repeats=_repeats(network.trained, confirmed, found.best.metrics),
+            dataset=dataset.name,
+            digest=dataset.digest,
+            environment=network.environment,
+        ),
+        form,
+    )
+    headers = {"Content-Disposition": f'attachment; filename="model-{form}.zip"'}
+    return ZipFile(content, headers=headers)
+
+
+def _confirmed(found: Report, number: int) -> Run | None:
+    """The first training of a finalist from a fresh seed that ended well; None if none was confirmed.
+
+    Raises:
+        Conflict: all of them diverged.
+    """
+    if found.confirmation is None:
+        return None
+    runs = found.confirmation.runs[number]
+    well = next((run for run in runs if run.outcome == "completed"), None)
+    if well is None:
+        raise _diverged(number)
+    return well
+
+
+def _repeats(trained: Trained, confirmed: Run | None, validation: dict[str, float]) -> bool:
+    """Whether the training came to what the job has stored of it."""
+    if confirmed is None:
+        return trained.validation == validation
+    return (trained.validation, trained.test) == (confirmed.validation, confirmed.test)
+
+
+def _diverged(number: int) -> Conflict:
+    return Conflict(
+        f"Trial {number} diverged when it was trained again, so there are no weights to hand out.",
+        field="job",
+        value=number,
+        allowed="a job whose best configuration trains to its end",
+    )
