@@ -30,6 +30,7 @@ from service.routes import (
     models,
     profile,
     reference,
+    report_page,
     tokens,
     trial_files,
 )
@@ -119,6 +120,7 @@ def _v1() -> APIRouter:
         catalogue,
         tokens,
         reference,
+        report_page,
     ):
         v1.include_router(routes.router)
     return v1

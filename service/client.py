@@ -34,7 +34,7 @@ class _Export(NamedTuple):
     name: str
 
 
-Form = Literal["csv", "parquet", "yaml", "python", "torch", "safetensors", "onnx"]
+Form = Literal["csv", "parquet", "yaml", "python", "torch", "safetensors", "onnx", "html"]
 
 EXPORTS: dict[Form, _Export] = {
     "csv": _Export("trials.csv", {}, "trials.csv"),
@@ -44,6 +44,7 @@ EXPORTS: dict[Form, _Export] = {
     "torch": _Export("best", {"format": "torch"}, "best_optimizer.py"),
     "safetensors": _Export("model", {"format": "safetensors"}, "model-safetensors.zip"),
     "onnx": _Export("model", {"format": "onnx"}, "model-onnx.zip"),
+    "html": _Export("report.html", {}, "report.html"),
 }
 """What a job has found, as files."""
 

@@ -73,8 +73,8 @@ def _scores(model: Model) -> list[str]:
         said = (
             f"From {finalist.seeds} fresh seeds the configuration scored a mean test {metric} of "
             f"{finalist.mean:.6g}, 95 % interval {low:.6g} to {high:.6g}; a single training lands between "
-            f"{lowest:.6g} and {highest:.6g} 99 times in 100. This one is the first of those seeds that "
-            "did not diverge, and not the best of them."
+            f"{lowest:.6g} and {highest:.6g} 99 times in 100. This one is of the first of those seeds "
+            "that did not diverge: nobody chose it by its score."
         )
     return ["\n".join(table), about, said]
 
@@ -142,7 +142,6 @@ def _network(model: Model) -> list[str]:
 
 def _origin(model: Model) -> str:
     rows = model.trained.rows
-    parts = ", ".join(f"{count:,} for {part}" for part, count in rows.items())
     again = (
         "It was trained again for this file, and its scores are those of the study to the last bit."
         if model.repeats
@@ -150,8 +149,9 @@ def _origin(model: Model) -> str:
         "bit: something in the environment has changed since."
     )
     return (
-        f"Trial {model.trial} of the study, trained from seed {model.seed} on {sum(rows.values()):,} rows: "
-        f"{parts}. SHA-256 of the table as it is stored: `{model.digest}`. {again}"
+        f"Trial {model.trial} of the study, trained from seed {model.seed}. Of {sum(rows.values()):,} rows "
+        f"{rows['train']:,} train, {rows['validation']:,} validate and {rows['test']:,} test. "
+        f"SHA-256 of the table as it is stored: `{model.digest}`. {again}"
     )
 
 

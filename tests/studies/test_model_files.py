@@ -282,7 +282,7 @@ def test_the_card_says_what_it_is_and_how_good(wine: Path) -> None:
         "one of 3 classes from 15 columns of a table, `wine`",
         f"| test rows | {model.trained.test['log_loss']:.6g} | {model.trained.test['accuracy']:.6g} |",
         "mean test log_loss of 0.2, 95 % interval 0.15 to 0.25",
-        "from seed 1 on 177 rows: 112 for train, 29 for validation, 36 for test",
+        "from seed 1. Of 177 rows 112 train, 29 validate and 36 test.",
         model.digest,
         "those of the study to the last bit",
         "No licence is claimed",
