@@ -88,9 +88,6 @@ def tune(
     optimizer: Annotated[
         list[str] | None, typer.Option(help="Search only this optimizer; may be repeated.")
     ] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Which optimizer is better? Equal trials for each.")
-    ] = False,
     seeds: Seeds = 10,
     seed: Annotated[
         int,
@@ -107,7 +104,6 @@ def tune(
     spec: dict[str, Any] = {
         "budget": {"trials": trials, "epochs": epochs, "seconds": seconds},
         "confirmation": {"seeds": seeds},
-        "question": "compare" if compare else "search",
         "seed": seed,
         "transfer": transfer,
     }
