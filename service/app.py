@@ -4,6 +4,8 @@ From the outside in: the gate (request id, Host, headers, last resort), the logi
 dashboard or our own routes.
 """
 
+import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -21,7 +23,18 @@ from service import login, problems
 from service.dashboard import Dispatcher
 from service.gate import Gate
 from service.login import LoginRequired, cookie_name, current_principal
-from service.routes import catalogue, datasets, health, jobs, manifest, profile, reference, tokens
+from service.routes import (
+    catalogue,
+    datasets,
+    events,
+    health,
+    jobs,
+    manifest,
+    profile,
+    reference,
+    tokens,
+    trials,
+)
 from service.services import Services
 from service.settings import Settings
 
@@ -60,12 +73,24 @@ def create_app(services: Services) -> ASGIApp:
     return Gate(guarded, settings.allowed_hosts)
 
 
-def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
-    """The HTTP server for an application; `run` starts it.
+class _Server(uvicorn.Server):
+    """Waits, as it stops, for every answer to end; first it asks for that."""
+
+    def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing.set()
+        await super().shutdown(sockets)
+
+
+def server(app: ASGIApp, settings: Settings, closing: threading.Event) -> uvicorn.Server:
+    """The HTTP server for an application; `run` starts it, and sets `closing` as it stops.
 
     The gate writes the access log, because uvicorn's would show query strings.
     """
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -75,7 +100,8 @@ def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             server_header=False,
             limit_concurrency=CONNECTIONS,
             proxy_headers=False,
-        )
+        ),
+        closing,
     )
 
 
@@ -98,7 +124,7 @@ def _v1() -> APIRouter:
         dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(current_principal)],
         responses=problems.RESPONSES,
     )
-    for routes in (datasets, jobs, manifest, profile, catalogue, tokens, reference):
+    for routes in (datasets, jobs, trials, events, manifest, profile, catalogue, tokens, reference):
         v1.include_router(routes.router)
     return v1
 
