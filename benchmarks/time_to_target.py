@@ -109,7 +109,7 @@ def ours(client: Client, dataset: str, name: str, seed: int, target: float) -> f
     return seconds
 
 
-def main(tables: Sequence[str] = tuple(TABLES), seeds: int = 5) -> None:
+def main(tables: Sequence[str] = tuple(TABLES), seeds: int = 5, first: int = 0) -> None:
     """Measure all, print the table, write JSON."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     console, written = Console(), []
@@ -136,7 +136,7 @@ def main(tables: Sequence[str] = tuple(TABLES), seeds: int = 5) -> None:
                 dataset = client.upload(path)["id"]
                 ours(client, dataset, name, 99, 1e9)  # workers import torch
                 rows: list[tuple[float, float, float | None]] = []
-                for seed in range(seeds):
+                for seed in range(first, first + seeds):
                     home = folder / f"{name}{seed}"
                     home.mkdir()
                     run = peer(name, path, seed, home)
@@ -164,4 +164,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", nargs="+", default=list(TABLES))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="seed to begin with")
     main(**vars(parser.parse_args()))

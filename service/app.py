@@ -4,6 +4,8 @@ From the outside in: the gate (request id, Host, headers, last resort), the logi
 dashboard or our own routes.
 """
 
+import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -24,6 +26,7 @@ from service.login import LoginRequired, cookie_name, current_principal
 from service.routes import (
     catalogue,
     datasets,
+    events,
     health,
     jobs,
     manifest,
@@ -33,6 +36,7 @@ from service.routes import (
     report_page,
     tokens,
     trial_files,
+    trials,
 )
 from service.services import Services
 from service.settings import Settings
@@ -72,12 +76,24 @@ def create_app(services: Services) -> ASGIApp:
     return Gate(guarded, settings.allowed_hosts)
 
 
-def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
-    """The HTTP server for an application; `run` starts it.
+class _Server(uvicorn.Server):
+    """Waits, as it stops, for every answer to end; first it asks for that."""
+
+    def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing.set()
+        await super().shutdown(sockets)
+
+
+def server(app: ASGIApp, settings: Settings, closing: threading.Event) -> uvicorn.Server:
+    """The HTTP server for an application; `run` starts it, and sets `closing` as it stops.
 
     The gate writes the access log, because uvicorn's would show query strings.
     """
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -87,7 +103,8 @@ def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             server_header=False,
             limit_concurrency=CONNECTIONS,
             proxy_headers=False,
-        )
+        ),
+        closing,
     )
 
 
@@ -113,14 +130,16 @@ def _v1() -> APIRouter:
     for routes in (
         datasets,
         jobs,
+        trials,
         trial_files,
+        events,
         models,
+        report_page,
         manifest,
         profile,
         catalogue,
         tokens,
         reference,
-        report_page,
     ):
         v1.include_router(routes.router)
     return v1

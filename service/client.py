@@ -10,10 +10,12 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import httpx
+from httpx_sse import ServerSentEvent, connect_sse
 
 UPLOAD_SECONDS = 600.0  # a large upload is read and checked before it is answered
 REPLAY_SECONDS = 3600.0  # a replay waits for the waves under way
 POLL_SECONDS = 0.5
+RECONNECT_SECONDS = 30.0  # without a word from the server, and following a job is given up
 
 MEDIA_TYPES = {
     ".tsv": "text/tab-separated-values",
@@ -212,14 +214,43 @@ class Client:
         """End a token, named by its id."""
         return self._call("DELETE", f"/v1/tokens/{token}")
 
-    def watch(self, job: str) -> Iterator[Json]:
-        """The job, again and again until it has ended."""
+    def events(self, job: str, after: int | None = None) -> Iterator[tuple[str, Json]]:
+        """What happens to a job, until it has ended or rests.
+
+        Connections that are lost are made again, and nothing is told twice.
+
+        Args:
+            job: its id.
+            after: the number of the last trial that is known already.
+
+        Yields:
+            ``"trial"`` with a trial that has ended, or ``"job"`` with the job as it is now.
+
+        Raises:
+            FalllineError: the server refuses, or has not been there for half a minute.
+        """
+        heard = time.monotonic()
         while True:
-            view = self.job(job)
-            yield view
-            if view["state"] not in {"queued", "running"}:
-                return
+            try:
+                for event in self._stream(job, after):
+                    heard = time.monotonic()
+                    found: Json = event.json()
+                    if event.event == "trial":
+                        after = found["number"]
+                    yield event.event, found
+                    if event.event == "job" and found["state"] not in {"queued", "running"}:
+                        return
+                heard = time.monotonic()  # the server ends long streams
+            except httpx.TransportError as error:
+                if time.monotonic() - heard > RECONNECT_SECONDS:
+                    raise self._nobody(error) from error
             time.sleep(POLL_SECONDS)
+
+    def watch(self, job: str) -> Iterator[Json]:
+        """The job, whenever it has changed, until it has ended or rests."""
+        for kind, found in self.events(job):
+            if kind == "job":
+                yield found
 
     def healthy(self) -> bool:
         """Whether the server answers."""
@@ -256,18 +287,28 @@ class Client:
         except httpx.TransportError as error:
             if begun:
                 raise FalllineError(f"The answer broke off before its end ({error}).") from error
-            raise self._unreachable(error) from error
+            raise self._nobody(error) from error
+
+    def _stream(self, job: str, after: int | None) -> Iterator[ServerSentEvent]:
+        """One connection to a job's events."""
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        path = f"/v1/jobs/{job}/events"
+        with connect_sse(self._http, "GET", path, headers=headers) as source:
+            if not source.response.is_success:
+                source.response.read()
+                raise _refusal(source.response)
+            yield from source.iter_sse()
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        if answer.is_success:
-            return answer
-        raise _refusal(answer)
+            raise self._nobody(error) from error
+        if not answer.is_success:
+            raise _refusal(answer)
+        return answer
 
-    def _unreachable(self, error: httpx.TransportError) -> FalllineError:
+    def _nobody(self, error: httpx.TransportError) -> FalllineError:
         return FalllineError(
             f"No server answers at {self._http.base_url} ({error}). "
             "Start one with `fallline serve`."

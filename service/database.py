@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -39,6 +40,8 @@ class Database(AbstractContextManager["Database"]):
     Attributes:
         url: the address, also for Optuna.
         path: the file.
+        version: another number after each transaction that wrote, so that whoever waits for
+            changes need not ask the file.
 
     Raises:
         DatabaseInUse: another server has it open.
@@ -56,6 +59,7 @@ class Database(AbstractContextManager["Database"]):
             raise DatabaseUnusable(
                 f"Cannot write to the folder of the database {self.path}: {error.strerror}."
             ) from None
+        self.version, self._versions = 0, count(1)
         self._writer = _engine(url, write=True, synchronous=synchronous)
         self._reader = _engine(url, write=False, synchronous=synchronous)
         try:
@@ -72,6 +76,8 @@ class Database(AbstractContextManager["Database"]):
         """
         with self._writer.begin() as connection:
             yield connection
+        # Set by several threads, never to a number that was there before.
+        self.version = next(self._versions)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -37,6 +37,9 @@ MOVES: dict[JobState, frozenset[JobState]] = {
 """From each state, where a job may go; one that has ended goes on if its budget is raised."""
 
 
+ENDED: frozenset[JobState] = frozenset({"completed", "failed", "cancelled"})
+
+
 class Superseded(Exception):
     """The job is no longer ours to write: it was cancelled, or claimed again."""
 

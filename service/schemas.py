@@ -1,16 +1,20 @@
 """What the API takes and gives, beside the reports that `studies` defines."""
 
 from datetime import datetime
+from math import isfinite
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from fastapi import Query
+from fastapi import Path, Query
+from optuna.trial import FrozenTrial
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Row
 
 from service.ingest.upload import Format
 from service.jobs import JobState
 from studies.data.schema import Column
-from studies.report import OptimizerSummary, TrialView
+from studies.history import Line, history
+from studies.report import OptimizerSummary, TrialView, view
+from studies.space import Space
 from studies.spec import MAXIMIZED, BudgetSpec, Metric, StudySpec
 from studies.transfer import Source
 from studies.verdict import Finalist
@@ -21,6 +25,9 @@ Cursor = Annotated[
     str | None,
     Query(pattern=r"^[0-9a-f-]{36}$", description="The `next` of the page before."),
 ]
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Number = Annotated[int, Path(ge=0, lt=2**31, description="Of the trial in its study.")]
 
 
 class JobSpec(StudySpec):
@@ -167,6 +174,27 @@ class CatalogueEntry(BaseModel):
 
 
 TrialPage = Page[TrialView]
+
+
+class TrialDetail(TrialView):
+    """One trial with everything that is kept of it."""
+
+    curve: dict[int, float | None] = Field(
+        description="The job's metric on the validation rows by epoch, of its last training; null "
+        "where it was no finite number."
+    )
+    log: list[Line]
+
+
+def trial_detail(trial: FrozenTrial, spec: StudySpec) -> TrialDetail:
+    """A stored trial with its curve as users see it."""
+    shown = view(trial, Space(spec))
+    curve = trial.intermediate_values
+    return TrialDetail(
+        **shown.model_dump(),
+        curve={epoch: value if isfinite(value) else None for epoch, value in curve.items()},
+        log=history(trial, shown, spec),
+    )
 
 
 def dataset_view(row: Row[Any]) -> DatasetView:

@@ -1,5 +1,6 @@
 """What the routes work with: opened once, before the server listens, and closed after."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Services:
         runner: what takes jobs from the queue.
         replays: trials that train again.
         token: the local administrator's token.
+        closing: set when the server stops, so that answers without an end find one.
     """
 
     settings: Settings
@@ -41,6 +43,7 @@ class Services:
     runner: Runner
     replays: Replays
     token: SecretStr
+    closing: threading.Event
 
 
 @contextmanager
@@ -68,7 +71,16 @@ def open_services(settings: Settings) -> Iterator[Services]:
             runner.start()
             replays = Replays(engine)
             try:
-                yield Services(settings, database, store, dashboard, runner, replays, token)
+                yield Services(
+                    settings,
+                    database,
+                    store,
+                    dashboard,
+                    runner,
+                    replays,
+                    token,
+                    closing=threading.Event(),
+                )
             finally:
                 runner.stop()
 

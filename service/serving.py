@@ -26,14 +26,14 @@ def serve(settings: Settings, console: Console) -> None:
         else:
             console.print(f"The token is in {settings.token_file}", highlight=False, soft_wrap=True)
         with suppress(KeyboardInterrupt):  # uvicorn has stopped by then, and hands it on
-            server(create_app(services), settings).run()
+            server(create_app(services), settings, services.closing).run()
 
 
 @contextmanager
 def served(settings: Settings) -> Iterator[str]:
     """A server in a thread of its own; yields its token when it answers."""
     with open_services(settings) as services:
-        running = server(create_app(services), settings)
+        running = server(create_app(services), settings, services.closing)
         thread = threading.Thread(target=running.run, name="server")
         thread.start()
         try:

@@ -1,21 +1,20 @@
-"""POST and GET /v1/jobs, and what came of one: its trials, its best, its report."""
+"""POST and GET /v1/jobs, and what came of one: its best, its report."""
 
 from typing import Annotated, Literal
 
 import yaml
 from fastapi import APIRouter, Query, Response
-from optuna.trial import TrialState
 
 from optimizers.configuration import Configuration
 from service import budgets, datasets, jobs, trials
-from service.errors import Conflict, Invalid
+from service.errors import Conflict
 from service.jobs import JobState
 from service.login import CurrentPrincipal
-from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Page, TrialPage, job_view
+from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Limit, Page, job_view
 from service.services import CurrentServices, Services
 from service.tokens import Principal
 from studies.confirmation import Confirmation
-from studies.report import Report, leaders, summarise, view
+from studies.report import Report, leaders, summarise
 from studies.resolve import resolve
 from studies.script import Expected, best_script
 from studies.snippet import best_snippet
@@ -23,16 +22,6 @@ from studies.space import Space
 from studies.spec import StudySpec
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-
-Limit = Annotated[int, Query(ge=1, le=1000)]
-
-STATES: dict[str, TrialState] = {
-    "running": TrialState.RUNNING,
-    "completed": TrialState.COMPLETE,
-    "dropped": TrialState.PRUNED,
-    "diverged": TrialState.PRUNED,
-    "stopped": TrialState.FAIL,
-}
 
 
 @router.post("", status_code=201)
@@ -129,41 +118,6 @@ def change(
         row = jobs.get(connection, principal.owner, job_id)
     services.runner.wake()
     return job_view(row)
-
-
-@router.get("/{job_id}/trials")
-def trial_page(
-    services: CurrentServices,
-    principal: CurrentPrincipal,
-    job_id: str,
-    sort: Literal["number", "value", "duration"] = "number",
-    descending: bool = False,
-    outcome: Annotated[
-        list[Literal["running", "completed", "dropped", "diverged", "stopped"]] | None, Query()
-    ] = None,
-    cursor: str | None = None,
-    limit: Limit = 100,
-) -> TrialPage:
-    """A job's trials, page by page."""
-    with services.database.read() as connection:
-        row = jobs.get(connection, principal.owner, job_id)
-        try:
-            found, following = trials.page(
-                connection,
-                row.study_id,
-                sort=sort,
-                descending=descending,
-                states={STATES[name] for name in outcome} if outcome else None,
-                outcomes=outcome,
-                after=cursor,
-                limit=limit,
-            )
-        except ValueError as error:
-            raise Invalid(
-                str(error), field="cursor", value=cursor, allowed="the `next` of the page before"
-            ) from error
-    space = Space(StudySpec.model_validate(row.spec))
-    return TrialPage(items=[view(trial, space) for trial in found], next=following)
 
 
 @router.get(

@@ -1,14 +1,13 @@
 """A job's manifest, and its trials trained again."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from service import datasets, jobs, trials
 from service.errors import NotFound
 from service.login import CurrentPrincipal
 from service.manifest import Manifest, attempt_of, manifest
+from service.schemas import Number
 from service.services import CurrentServices
 from service.worker import Wave
 from studies.environment import Difference, differences
@@ -16,8 +15,6 @@ from studies.replay import Replay, last_rung
 from studies.spec import StudySpec
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
-
-Number = Annotated[int, Path(ge=0, lt=2**31, description="Of the trial in its study.")]
 
 
 class ReplayView(BaseModel):

@@ -10,7 +10,7 @@ Optuna's convention: aware, or naive in local time; the columns hold naive UTC.
 """
 
 from service.trials.paging import Sort, page
-from service.trials.reading import best, counts, read, running
+from service.trials.reading import best, counts, ended, read, running
 from service.trials.writing import create_study, delete_study, finish, insert_running
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "counts",
     "create_study",
     "delete_study",
+    "ended",
     "finish",
     "insert_running",
     "page",

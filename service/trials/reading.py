@@ -43,6 +43,19 @@ def running(connection: Connection, study_id: int) -> list[FrozenTrial]:
     return load(connection, (tables.trials.c.study_id == study_id) & under_way, intermediate=True)
 
 
+def ended(connection: Connection, study_id: int, *, first: int, limit: int) -> list[FrozenTrial]:
+    """Read trials that are no longer under way, from a number on.
+
+    Trials end in the order of their numbers, so the number behind the last one is where to go on.
+    """
+    trials = tables.trials.c
+    of_study = (trials.study_id == study_id) & (trials.number >= first)
+    over = trials.state != TrialState.RUNNING
+    numbers = select(trials.number).where(of_study, over).order_by(trials.number).limit(limit)
+    chosen = connection.execute(numbers).scalars().all()
+    return read(connection, study_id, numbers=chosen)
+
+
 def counts(connection: Connection, study_id: int) -> dict[TrialState, int]:
     """Count a study's trials in each state; every state has an entry."""
     state = tables.trials.c.state

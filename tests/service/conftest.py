@@ -35,9 +35,11 @@ def listen() -> socket.socket:
 
 
 @contextmanager
-def serving(app: ASGIApp, settings: Settings, listener: socket.socket) -> Iterator[str]:
+def serving(
+    app: ASGIApp, settings: Settings, listener: socket.socket, closing: threading.Event
+) -> Iterator[str]:
     """Run uvicorn in a thread; yields the address of the server."""
-    running = server(app, settings)
+    running = server(app, settings, closing)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -54,7 +56,7 @@ def live_server(home: Path, **changed: Any) -> Iterator[Live]:
     settings = Settings(home=home, port=listener.getsockname()[1], workers=1, **changed)
     with (
         open_services(settings) as services,
-        serving(create_app(services), settings, listener) as address,
+        serving(create_app(services), settings, listener, services.closing) as address,
         httpx.Client(
             base_url=address,
             headers={"Authorization": f"Bearer {services.token.get_secret_value()}"},

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
 import pandas as pd
 import pytest
@@ -166,8 +166,7 @@ class Breaker(BaseHTTPRequestHandler):
 
 def test_half_a_file_is_no_file(tmp_path: Path) -> None:
     with (
-        answering(Breaker) as address,
-        Client(address, "any") as client,
+        answering(Breaker) as client,
         pytest.raises(FalllineError, match="broke off before its end"),
     ):
         client.export("any", "csv", tmp_path / "trials.csv")
@@ -189,23 +188,73 @@ class Stranger(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_an_answer_that_is_not_ours_is_an_error_too(tmp_path: Path) -> None:
-    with answering(Stranger) as address, Client(address, "any") as client:
-        with pytest.raises(FalllineError, match="HTTP 502") as caught:
-            client.job("any")
-        assert caught.value.problem == {}
-        with pytest.raises(FalllineError, match="HTTP 502"):
-            client.export("any", "csv", tmp_path / "trials.csv")
-
-
 @contextmanager
-def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """The address of a server that answers in this way."""
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[Client]:
+    """A client of a server that is not ours."""
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            with Client(f"http://127.0.0.1:{server.server_port}", "any") as client:
+                yield client
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_an_answer_that_is_not_ours_is_an_error_too(tmp_path: Path) -> None:
+    with answering(Stranger) as client:
+        with pytest.raises(FalllineError, match="HTTP 502") as caught:
+            client.job("any")
+        assert caught.value.problem == {}
+        with pytest.raises(FalllineError, match="HTTP 502"):
+            next(client.watch("any"))
+        with pytest.raises(FalllineError, match="HTTP 502"):
+            client.export("any", "csv", tmp_path / "trials.csv")
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A connection that breaks in the middle of an event, and then does not any more."""
+
+    asked_after: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        after = self.headers["Last-Event-ID"]
+        self.asked_after.append(after)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        whole = {
+            None: b'event: trial\nid: 0\ndata: {"number": 0}\n\n',
+            "0": b'event: trial\nid: 1\ndata: {"number": 1}\n\n'
+            b'event: job\ndata: {"state": "completed"}\n\n',
+        }[after]
+        if after is None:
+            self.send_header("Content-Length", "1000")  # more than will come
+            whole += b"event: trial\nda"
+        self.end_headers()
+        self.wfile.write(whole)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_lost_connection_is_made_again() -> None:
+    with answering(Broken) as client:
+        told = list(client.events("any"))
+    assert told == [
+        ("trial", {"number": 0}),
+        ("trial", {"number": 1}),
+        ("job", {"state": "completed"}),
+    ]
+    assert Broken.asked_after == [None, "0"]
+
+
+def test_following_a_job_is_given_up_when_the_server_stays_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.client.RECONNECT_SECONDS", 0.0)
+    listener = listen()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    listener.close()
+    with Client(address, "any") as client, pytest.raises(FalllineError, match="No server answers"):
+        next(client.events("any"))

@@ -1,4 +1,5 @@
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def client() -> Iterator[httpx.Client]:
     settings = Settings(home=Path("unused"), port=listener.getsockname()[1])
     gate = Gate(app, settings.allowed_hosts)
     with (
-        serving(gate, settings, listener) as address,
+        serving(gate, settings, listener, threading.Event()) as address,
         httpx.Client(base_url=address, timeout=30) as http,
     ):
         yield http

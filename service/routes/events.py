@@ -1,0 +1,91 @@
+"""GET /v1/jobs/{id}/events: what happens to a job, as it happens, by server-sent events."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from service import jobs, trials
+from service.errors import NotFound
+from service.jobs import ENDED
+from service.login import CurrentPrincipal
+from service.schemas import JobView, job_view
+from service.services import CurrentServices, Services
+from studies.report import TrialView, view
+from studies.space import Space
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
+
+AT_ONCE = 200  # trials read for one stream: an old job has thousands
+LOOK_SECONDS = 0.2  # between two looks whether anything has changed
+# Whoever follows longer connects again, and shows the token again, which may be revoked by then.
+STREAM_SECONDS = 600.0
+
+
+def _known(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> None:
+    """Refuse what is not the asker's while the answer can still be a refusal."""
+    with services.database.read() as connection:
+        jobs.get(connection, principal.owner, job_id)
+
+
+@router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
+async def events(
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    job_id: str,
+    last_event_id: Annotated[
+        int | None,
+        Header(ge=0, lt=2**31, description="Number of the last trial that was heard of."),
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a job: an event `trial` for each that has ended, an event `job` whenever it changed.
+
+    The id of an event is the number of its trial: who sends it back as `Last-Event-ID`, as browsers
+    do by themselves, misses none and hears of none twice. The stream ends when the job has ended or
+    rests, and every ten minutes; connect again then, unless the last `job` says that it ended.
+    """
+    following = 0 if last_event_id is None else last_event_id + 1
+    told: JobView | None = None
+    version = -1
+    until = time.monotonic() + STREAM_SECONDS
+    while not services.closing.is_set() and time.monotonic() < until:
+        if version == services.database.version:
+            await asyncio.sleep(LOOK_SECONDS)
+            continue
+        version = services.database.version  # before the look: what comes later is seen next time
+        try:
+            job, ended = await run_in_threadpool(
+                _look, services, principal.owner, job_id, following
+            )
+        except NotFound:  # deleted
+            return
+        for trial in ended:
+            yield ServerSentEvent(data=trial, event="trial", id=str(trial.number))
+            following = trial.number + 1
+        if len(ended) == AT_ONCE:
+            version = -1  # there may be more
+            continue
+        if job != told:
+            told = job
+            yield ServerSentEvent(data=job, event="job")
+        if job.state in RESTING:
+            return
+
+
+RESTING = ENDED | {"paused"}
+
+
+def _look(
+    services: Services, owner: str, job_id: str, following: int
+) -> tuple[JobView, list[TrialView]]:
+    """A job as it is, and its trials from a number on that have ended."""
+    with services.database.read() as connection:
+        row = jobs.get(connection, owner, job_id)
+        ended = trials.ended(connection, row.study_id, first=following, limit=AT_ONCE)
+    job = job_view(row)
+    space = Space(job.spec)
+    return job, [view(trial, space) for trial in ended]
