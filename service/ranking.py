@@ -7,8 +7,8 @@ from rich.table import Table
 from service.client import Json
 from service.display import number
 
-AGAINST = {"beats": "is beaten", "tie": "ties", "open": "cannot be told"}
-"""What an optimizer does against the first, whom nobody beats, by the outcome of the pair."""
+AGAINST = {"beats": "beaten", "tie": "tie", "open": "open"}
+"""How an optimizer stands against the first, whom nobody beats, by the outcome of the pair."""
 
 
 def show_ranking(console: Console, report: Json) -> None:
@@ -31,10 +31,8 @@ def _table(report: Json) -> Table:
     verdict, metric = report["verdict"], report["metric"]
     table = Table(title="Ranking", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("optimizer", no_wrap=True)
-    if verdict:
-        for name in ("test", "95 % interval", f"against {verdict['leading'][0]}"):
-            table.add_column(name, justify="right", no_wrap=True)
-    for name in ("validation", "rate", "schedule", "batch", "trials", "diverged"):
+    scores = ("test", "95 % interval", "verdict") if verdict else ("validation",)
+    for name in (*scores, "rate", "trials", "diverged"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in _ordered(report):
         counts = (str(row["trials"]), str(row["diverged"]))
@@ -42,14 +40,14 @@ def _table(report: Json) -> Table:
             missing = ["-"] * (len(table.columns) - 3)
             table.add_row(row["optimizer"], *missing, *counts, style="dim")
             continue
-        config = row["best"]["config"]
         table.add_row(
             row["optimizer"],
-            *(_tested(verdict, metric, row) if verdict else ()),
-            number(metric, row["best"]["value"]),
-            f"{config['optimizer']['learning_rate']:.2g}",
-            config["schedule"]["name"],
-            str(config["batch"]),
+            *(
+                _tested(verdict, metric, row)
+                if verdict
+                else (number(metric, row["best"]["value"]),)
+            ),
+            f"{row['best']['config']['optimizer']['learning_rate']:.2g}",
             *counts,
             style="bold green" if verdict and row["optimizer"] in verdict["leading"] else None,
         )
@@ -62,7 +60,7 @@ def _tested(verdict: Json, metric: str, row: Json) -> list[str]:
     low, high = (number(metric, end) for end in finalist["interval"])
     names = {row["optimizer"], verdict["leading"][0]}
     outcomes = [p["outcome"] for p in verdict["pairs"] if {p["first"], p["second"]} == names]
-    said = AGAINST[outcomes[0]] if outcomes else ""  # the first itself
+    said = AGAINST[outcomes[0]] if outcomes else "first"
     return [number(metric, finalist["mean"]), f"{low} to {high}", said]
 
 
