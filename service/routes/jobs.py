@@ -14,7 +14,7 @@ from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Limit, Pa
 from service.services import CurrentServices, Services
 from service.tokens import Principal
 from studies.confirmation import Confirmation
-from studies.report import Report, leaders, summarise
+from studies.report import Report, TrialView, leaders, summarise
 from studies.resolve import resolve
 from studies.script import Expected, best_script
 from studies.snippet import best_snippet
@@ -147,33 +147,27 @@ def best(
 ) -> Best | Response:
     """The best configuration so far, and the best of every optimizer."""
     answer = report(services, principal, job_id)
-    if answer.best is None or answer.best.value is None:
-        raise Conflict(
-            "No trial has completed yet. Ask again when the job has made progress.",
-            field="job",
-            value=job_id,
-            allowed="a job with a completed trial",
-        )
+    chosen, value = best_of(answer, job_id)
     finalists = answer.verdict.finalists if answer.verdict else []
     if form in {"python", "torch"}:
         expected = next(
             (
                 Expected(answer.metric, each.mean, *each.next_run, each.seeds)
                 for each in finalists
-                if each.number == answer.best.number
+                if each.number == chosen.number
             ),
             None,
         )
-        configuration = Configuration.from_dict(answer.best.config)
+        configuration = Configuration.from_dict(chosen.config)
         return _source(services, principal, job_id, configuration, expected, whole=form == "python")
     found = Best(
         job=job_id,
-        value=answer.best.value,
+        value=value,
         metric=answer.metric,
         direction=answer.direction,
-        trial=answer.best.number,
-        config=answer.best.config,
-        metrics=answer.best.metrics,
+        trial=chosen.number,
+        config=chosen.config,
+        metrics=chosen.metrics,
         optimizers=answer.optimizers,
         sentence=answer.verdict.sentence if answer.verdict else None,
         finalists=finalists,
@@ -182,6 +176,22 @@ def best(
         text = yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         return _download(text, "application/yaml", "best.yaml")
     return found
+
+
+def best_of(answer: Report, job_id: str) -> tuple[TrialView, float]:
+    """The trial whose configuration to use, and its value.
+
+    Raises:
+        Conflict: none has completed yet.
+    """
+    if answer.best is None or answer.best.value is None:
+        raise Conflict(
+            "No trial has completed yet. Ask again when the job has made progress.",
+            field="job",
+            value=job_id,
+            allowed="a job with a completed trial",
+        )
+    return answer.best, answer.best.value
 
 
 def _source(

@@ -8,7 +8,7 @@ from optimizers.configuration import Configuration
 from service import datasets, jobs
 from service.errors import Conflict
 from service.login import CurrentPrincipal
-from service.routes.jobs import report
+from service.routes.jobs import best_of, report
 from service.services import CurrentServices
 from service.worker import Wave
 from studies.confirmation import Run
@@ -41,20 +41,14 @@ def model(
     says that it has not ended yet: it goes on, and the same request, sent again, answers with it.
     """
     found = report(services, principal, job_id)
-    if found.best is None:
-        raise Conflict(
-            "No trial has completed yet. Ask again when the job has made progress.",
-            field="job",
-            value=job_id,
-            allowed="a job with a completed trial",
-        )
-    number = found.best.number
+    best, _ = best_of(found, job_id)
+    number = best.number
     confirmed = _confirmed(found, number)
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
         dataset = datasets.get(connection, principal.owner, row.dataset_id)
     spec = StudySpec.model_validate(row.spec)
-    configuration = Configuration.from_dict(found.best.config)
+    configuration = Configuration.from_dict(best.config)
     seed = confirmed.seed if confirmed else spec.seed
     member = WaveTrial(number, configuration, seed)
     stop = f"model-{job_id}-{number}"
@@ -71,7 +65,7 @@ def model(
             trial=number,
             seed=seed,
             finalist=next((each for each in finalists if each.number == number), None),
-            repeats=_repeats(network.trained, confirmed, found.best.metrics),
+            repeats=_repeats(network.trained, confirmed, best.metrics),
             dataset=dataset.name,
             digest=dataset.digest,
             environment=network.environment,

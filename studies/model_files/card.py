@@ -73,7 +73,7 @@ def _scores(model: Model) -> list[str]:
         said = (
             f"From {finalist.seeds} fresh seeds the configuration scored a mean test {metric} of "
             f"{finalist.mean:.6g}, 95 % interval {low:.6g} to {high:.6g}; a single training lands between "
-            f"{lowest:.6g} and {highest:.6g} 99 times in 100. This one is of the first of those seeds "
+            f"{lowest:.6g} and {highest:.6g} 99 times in 100. This one is from the first of those seeds "
             "that did not diverge: nobody chose it by its score."
         )
     return ["\n".join(table), about, said]
