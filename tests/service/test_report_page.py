@@ -208,6 +208,15 @@ def test_the_charts_show_every_number(page: Page, report: Report) -> None:
     assert progress["x"][-1] == 59
 
 
+def test_readers_of_the_screen_are_told_what_is_what(page: Page) -> None:
+    assert [a.get("lang") for tag, a in page.tags if tag == "html"] == ["en"]
+    scopes = [a.get("scope") for tag, a in page.tags if tag == "th"]
+    assert set(scopes) == {"col", "row"}
+    charts = [a for tag, a in page.tags if (a.get("id") or "").startswith("chart-")]
+    captions = page.contents["figcaption"]
+    assert [(a["role"], a["aria-label"]) for a in charts] == [("img", each) for each in captions]
+
+
 def test_before_a_confirmation_nothing_is_claimed() -> None:
     found = reported(confirmed=False)
     text = " ".join(Page(render(SUBJECT, found)).text.split())
