@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select, update
 
-from service import tables, trials
-from service.routes.trial_files import TRIALS_AT_ONCE
+from service import tables, tokens, trials
+from service.errors import NotFound
+from service.routes.trial_files import TRIALS_AT_ONCE, _read
 from studies.search import Search
 from studies.space import Space
 from studies.spec import StudySpec
@@ -20,6 +21,9 @@ from tests.service.test_problems import problem
 from tests.studies.pretend import ended as pretended
 
 pytestmark = [pytest.mark.xdist_group("shared_live"), pytest.mark.timeout(300)]
+
+
+MANY = 2 * TRIALS_AT_ONCE + 7
 
 
 @pytest.fixture(scope="module")
@@ -95,26 +99,40 @@ def test_a_job_without_trials_has_a_file_without_rows(shared_live: Live, done: J
     assert list(frame.columns) == found.column_names
 
 
-def test_more_trials_than_are_read_at_once_are_all_there(shared_live: Live, done: Json) -> None:
-    count = 2 * TRIALS_AT_ONCE + 7
+@pytest.fixture
+def many(shared_live: Live, done: Json) -> Json:
+    """A job with more trials than are read at once."""
     dataset = {"id": done["dataset"]}
     running, job = (submit(shared_live.client, dataset, **ENDLESS) for _ in range(2))
     for each in (job, running):  # the second before it has begun
         shared_live.client.post(f"/v1/jobs/{each['id']}/cancel")
     spec = StudySpec.model_validate(job["spec"])
-    asked = Search(spec).ask(count)
+    asked = Search(spec).ask(MANY)
     mine = tables.jobs.c.id == job["id"]
     with shared_live.services.database.write() as connection:
         (study,) = connection.execute(select(tables.jobs.c.study_id).where(mine)).one()
         assert trials.read(connection, study) == []
         trials.insert_running(connection, study, asked)
         trials.finish(connection, study, [pretended(Space(spec), trial) for trial in asked])
-        connection.execute(update(tables.jobs).where(mine).values(trials_asked=count))
-    for numbers in (
-        csv(shared_live, job)["number"],
-        parquet(shared_live, job)["number"].to_pylist(),
-    ):
-        assert list(numbers) == list(range(count))
+        connection.execute(update(tables.jobs).where(mine).values(trials_asked=MANY))
+    return job
+
+
+def test_more_trials_than_are_read_at_once_are_all_there(shared_live: Live, many: Json) -> None:
+    read = csv(shared_live, many)["number"], parquet(shared_live, many)["number"].to_pylist()
+    for numbers in read:
+        assert list(numbers) == list(range(MANY))
+
+
+def test_a_job_that_is_deleted_meanwhile_has_half_a_file_at_most(
+    shared_live: Live, many: Json
+) -> None:
+    """Its study's id may be another's by then."""
+    _, batches = _read(shared_live.services, tokens.LOCAL_OWNER, many["id"])
+    assert next(batches).num_rows == TRIALS_AT_ONCE
+    assert shared_live.client.delete(f"/v1/jobs/{many['id']}").status_code == 204
+    with pytest.raises(NotFound):
+        next(batches)
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
