@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Task = Literal["classification", "regression"]
 Metric = Literal["log_loss", "accuracy", "rmse", "mae", "r2"]
 Batch = Annotated[int, Field(ge=1, le=65_536)] | Literal["full", "single"]
+Weight = Annotated[float, Field(gt=0.0, le=1e6)]
 Width = Annotated[int, Field(ge=1, le=4096)]
 
 METRICS: dict[Task, tuple[Metric, ...]] = {
@@ -45,6 +46,29 @@ class ModelSpec(_Strict):
     def _an_mlp_has_layers(self) -> "ModelSpec":
         if self.kind == "mlp" and not self.hidden:
             raise ValueError('an "mlp" needs at least one hidden width; use kind "linear" for none')
+        return self
+
+
+class SplitSpec(_Strict):
+    """Which rows train, validate and test: 64, 16 and 20 % of them."""
+
+    kind: Literal["random", "stratified", "grouped", "time"] = Field(
+        description='"stratified": each part has its share of each class; "grouped": rows with the '
+        'same value of `column` stay together; "time": the rows with the least values of `column` '
+        "train, those with the greatest test."
+    )
+    column: str | None = Field(
+        default=None, description='Of the groups or times; for "grouped" and "time" alone.'
+    )
+    feature: bool = Field(default=False, description="Whether that column is a feature as well.")
+
+    @model_validator(mode="after")
+    def _some_kinds_have_a_column(self) -> "SplitSpec":
+        needed = self.kind in {"grouped", "time"}
+        if needed and self.column is None:
+            raise ValueError(f'"{self.kind}" needs the column to split by; got none')
+        if not needed and (self.column is not None or self.feature):
+            raise ValueError(f'"{self.kind}" takes no column; got {self.column!r}')
         return self
 
 
@@ -126,6 +150,14 @@ class StudySpec(_Strict):
 
     target: str | None = Field(default=None, description="Column to predict.")
     task: Task | None = None
+    split: SplitSpec | None = Field(
+        default=None, description="Left out: stratified for classes, random for values."
+    )
+    class_weight: Literal["balanced"] | dict[str, Weight] | None = Field(
+        default=None,
+        description="What a row of each class counts in the training loss, 1 for classes not "
+        'named; "balanced": rows / (classes * rows of the class), of the training rows.',
+    )
     model: ModelSpec = ModelSpec()
     metric: Metric | None = None
     space: SpaceSpec = SpaceSpec()

@@ -13,6 +13,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from pydantic import BaseModel
 
+from studies.data.features import features
 from studies.data.schema import Column, TableSchema
 from studies.space import Space, contests
 from studies.spec import Metric, ModelSpec, StudySpec, Task
@@ -114,14 +115,13 @@ def meta_features(spec: StudySpec, schema: TableSchema, digest: str) -> MetaFeat
     target = schema.column(str(spec.target))
     if target is None:
         raise ValueError(f"meta_features needs the table of the spec; {spec.target!r} is not in it")
-    others = (column for column in schema.columns if column.name != target.name)
     return MetaFeatures(
         task=spec.task,
         metric=spec.metric,
         model=spec.model,
         epochs=spec.budget.epochs,
         rows=schema.rows - target.missing,
-        features=sum(_inputs(column) for column in others if column.left_out is None),
+        features=sum(_inputs(column) for column in features(schema, spec)),
         classes=target.distinct if spec.task == "classification" else 1,
         table=(digest, target.name),
         seed=spec.seed,

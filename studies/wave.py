@@ -96,7 +96,7 @@ def build_problem(data: Data, spec: StudySpec) -> Problem:
     """The network and loss of a resolved spec."""
     objective: Objective
     if spec.task == "classification":
-        objective, outputs = CrossEntropy(), len(data.classes)
+        objective, outputs = CrossEntropy(class_weights=data.class_weights), len(data.classes)
     else:
         objective, outputs = SquaredError(data.target_scale), 1
     model = spec.model

@@ -12,9 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from studies.data.columns import labels, numbers, present
+from studies.data.features import candidates
 from studies.data.leaks import leaks
 from studies.data.schema import Column, TableSchema, explain_dropped, explain_left_out
-from studies.data.split import STRATIFIABLE, Split, split
+from studies.data.split import STRATIFIABLE, Split, split, split_by_group, split_by_time
+from studies.data.weights import class_weights
 from studies.errors import DataError
 from studies.spec import StudySpec
 
@@ -48,6 +50,7 @@ class Data:
         target_scale: their standard deviation; 1 for classification.
         features: names of the columns of `inputs`.
         warnings: what the user should know about the data, in sentences.
+        class_weights: what a training row of each class counts; None if all count the same.
     """
 
     train: Examples
@@ -58,6 +61,7 @@ class Data:
     target_scale: float
     features: tuple[str, ...]
     warnings: tuple[str, ...]
+    class_weights: tuple[float, ...] | None = None
 
 
 def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
@@ -70,13 +74,14 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
 
     Raises:
         DataError: a standardised value does not fit into float32.
+        SpecError: a weight is given to what is no class.
     """
     if spec.target is None or spec.task is None:
         raise ValueError("prepare needs a resolved spec; got one without target or task")
     usable = present(table[spec.target])
     if not usable.all():
         table = table.filter(pa.array(usable))
-    others = [column for column in schema.columns if column.name != spec.target]
+    others = candidates(schema, spec)
     features = [column for column in others if column.left_out is None]
     frame = _frame(table, features)
 
@@ -84,15 +89,17 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
     if dropped := int((~usable).sum()):
         warnings.append(explain_dropped(spec.target, dropped))
     classes: tuple[str, ...] = ()
+    weights: tuple[float, ...] | None = None
     mean, scale = 0.0, 1.0
     targets: NDArray[np.int64] | NDArray[np.float32]
     if spec.task == "classification":
         classes, targets = labels(table[spec.target])
-        parts = split(len(frame), spec.seed, targets)
+        parts = _parts(table, spec, targets)
         warnings += _rare_classes(classes, targets, parts)
+        weights = class_weights(spec.class_weight, classes, targets[parts.train])
     else:
         values = numbers(table[spec.target])
-        parts = split(len(frame), spec.seed)
+        parts = _parts(table, spec, None)
         mean, scale = _mean_and_scale(values[parts.train])
         targets = _single_precision(((values - mean) / scale)[:, None], (spec.target,))[:, 0]
     warnings += leaks(frame, spec.target, targets, parts)
@@ -112,7 +119,24 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
         target_scale=scale,
         features=_names(encoder),
         warnings=tuple(warnings),
+        class_weights=weights,
     )
+
+
+def _parts(table: pa.Table, spec: StudySpec, classes: NDArray[np.int64] | None) -> Split:
+    """The rows of each part, as the spec asks."""
+    if spec.split is not None and spec.split.column is not None:
+        column = table[spec.split.column]
+        if spec.split.kind == "time":
+            return split_by_time(numbers(column))
+        groups = (
+            labels(column)[1]
+            if pa.types.is_string(column.type)
+            else np.unique(numbers(column), return_inverse=True)[1]
+        )
+        return split_by_group(groups, spec.seed)
+    stratified = spec.split is None or spec.split.kind == "stratified"
+    return split(table.num_rows, spec.seed, classes if stratified else None)
 
 
 def _frame(table: pa.Table, features: list[Column]) -> pd.DataFrame:
@@ -205,4 +229,10 @@ def _rare_classes(classes: tuple[str, ...], targets: NDArray[np.int64], parts: S
     absent = ", ".join(repr(classes[i]) for i in np.flatnonzero(trained == 0))
     if absent:
         warnings.append(f"no training row has the class {absent}: it cannot be learned")
+    for name, rows in (("validation", parts.validation), ("test", parts.test)):
+        here = np.bincount(targets[rows], minlength=len(classes))
+        unseen = np.flatnonzero((here == 0) & (counts >= STRATIFIABLE))
+        if len(unseen):
+            absent = ", ".join(repr(classes[i]) for i in unseen)
+            warnings.append(f"no {name} row has the class {absent}: scores say nothing of it")
     return warnings

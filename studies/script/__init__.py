@@ -7,6 +7,7 @@ from optimizers.torch_export import export_parts, import_statements
 from optimizers.torch_export.formatting import bracketed, chosen_lines
 from optimizers.torch_export.modules import Import
 from studies.data.dialect import STANDARD, Dialect
+from studies.data.features import features
 from studies.data.prepare import CATEGORIES
 from studies.data.schema import TableSchema
 from studies.data.split import HELD_OUT, STRATIFIABLE
@@ -19,6 +20,7 @@ from studies.spec import StudySpec
 __all__ = ["Expected", "best_script"]
 
 _IMPORTS: dict[str, Import] = {
+    "GroupShuffleSplit": ("sklearn.model_selection", "GroupShuffleSplit"),
     "OneHotEncoder": ("sklearn.preprocessing", "OneHotEncoder"),
     "Path": ("pathlib", "Path"),
     "SimpleImputer": ("sklearn.impute", "SimpleImputer"),
@@ -69,9 +71,8 @@ def best_script(
         raise ValueError("best_script needs a resolved spec and the schema of its table")
     if expected is not None and expected.metric != spec.metric:
         raise ValueError(f"expected is of {expected.metric}; the study's metric is {spec.metric}")
-    others = [column for column in schema.columns if column.name != spec.target]
-    features = tuple(column for column in others if column.left_out is None)
-    facts = Facts(spec, schema, configuration, seed, digest, dialect, expected, target, features)
+    columns = features(schema, spec)
+    facts = Facts(spec, schema, configuration, seed, digest, dialect, expected, target, columns)
     optimizer, flags = export_parts(configuration), facts.flags()
     words = _words(facts, total_steps=optimizer.total_steps)
     pieces = [
@@ -96,6 +97,8 @@ def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
     classification = facts.spec.task == "classification"
     full = facts.configuration.batch == "full"
     scale = [] if classification else ["scale: float"]
+    weighted = facts.spec.class_weight is not None
+    weights = ["weights: Tensor"] if weighted else []
     loss = 'scores["log_loss"]' if classification else '(scores["rmse"] / scale) ** 2'
     return {
         "readers": bracketed(
@@ -106,14 +109,26 @@ def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
         "held_out": repr(HELD_OUT),
         "target_type": "object" if facts.target.kind == "categorical" else "float",
         "categories": str(CATEGORIES),
-        "found": "len(names)" if classification else "scale",
-        "extra": "classes" if classification else "scale",
+        "found": "scale"
+        if not classification
+        else "len(names), weights"
+        if weighted
+        else "len(names)",
+        "extra": "scale" if not classification else "classes, weights" if weighted else "classes",
         "outputs": "classes" if classification else "1",
         "scale_given": "" if classification else ", scale",
+        "weights_given": ", weights" if weighted else "",
         "network": _network(facts),
         "train_signature": bracketed(
             "def train(",
-            ["model: nn.Module", "training: Examples", "validation: Examples", *scale, "seed: int"],
+            [
+                "model: nn.Module",
+                "training: Examples",
+                "validation: Examples",
+                *scale,
+                *weights,
+                "seed: int",
+            ],
             ") -> None:",
         ),
         "total_steps": "EPOCHS" if full else "EPOCHS * math.ceil(len(inputs) / BATCH)",

@@ -70,6 +70,15 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
         f"ENCODING, DELIMITER = {literal(_encoding(facts))}, {literal(facts.dialect.delimiter)}",
         bracketed("MISSING = {", [literal(text) for text in MISSING], "}"),
     ]
+    if facts.split_column is not None:
+        apart = facts.split_column
+        lines += [
+            f"SPLIT_COLUMN = {literal(apart.name)}",
+            f"SPLIT_KIND = {literal(facts.written(apart))}",
+        ]
+    if isinstance(spec.class_weight, dict):
+        named = [f"{_class(facts, n)}: {number(w)}" for n, w in spec.class_weight.items()]
+        lines.append(bracketed("CLASS_WEIGHTS = {", named, "}"))
     if flags["numeric"]:
         lines.append(f"LARGEST = {number(LARGEST)}  # of single precision")
     lines += ["", f"METRIC = {literal(str(spec.metric))}"]
@@ -85,6 +94,15 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
     if flags["dropout"]:
         lines.append(f"KEPT = {1 - spec.model.dropout!r}  # share of hidden numbers in training")
     return "\n".join([*lines, "", "Examples = tuple[Tensor, Tensor]  # inputs and targets"])
+
+
+def _class(facts: Facts, name: str) -> str:
+    """A class as the script reads it."""
+    if facts.target.kind == "categorical":
+        return literal(name)
+    if facts.target.kind == "boolean":
+        return number(float(name == "True"))
+    return number(float(name))
 
 
 def _encoding(facts: Facts) -> str:

@@ -6,6 +6,7 @@ from optimizers.configuration import Configuration
 from optimizers.registry import find_rule
 from optimizers.schedules import find_schedule
 from studies.data.dialect import Dialect
+from studies.data.features import split_column
 from studies.data.schema import Column, TableSchema
 from studies.data.split import STRATIFIABLE, sizes
 from studies.spec import Metric, StudySpec
@@ -59,7 +60,13 @@ class Facts:
     @property
     def kinds(self) -> list[str]:
         """The kinds of all columns in use, each once."""
-        return sorted({self.written(column) for column in (*self.features, self.target)})
+        apart = [] if self.split_column is None else [self.split_column]
+        return sorted({self.written(column) for column in (*self.features, self.target, *apart)})
+
+    @property
+    def split_column(self) -> Column | None:
+        """The column that rows are split by, if they are."""
+        return self.schema.column(split_column(self.spec) or "")
 
     def written(self, column: Column) -> str:
         """How a column's values are to be read."""
@@ -79,11 +86,15 @@ class Facts:
         dropped = self.target.missing > 0
         text_target = self.target.kind == "categorical"
         classification = spec.task == "classification"
-        rare = classification and self.target.rarest < STRATIFIABLE
+        kind = spec.split.kind if spec.split else "stratified"
+        in_strata = classification and kind == "stratified"
+        rare = in_strata and self.target.rarest < STRATIFIABLE
         enough = (
             self.target.distinct <= self.smallest_part
         )  # rows for each class to be in all parts
-        stratified = classification and enough and not rare
+        stratified = in_strata and enough and not rare
+        by_column = self.split_column is not None
+        shuffled = kind != "time"
         rule = find_rule(configuration.optimizer)
         watches = find_schedule(configuration.schedule).watches
         dropout = spec.model.kind == "mlp" and spec.model.dropout > 0
@@ -107,7 +118,19 @@ class Facts:
             "rare": rare,
             "stratified": stratified,
             "shared": rare or stratified,
-            "unstratified": not (rare or stratified),
+            "unstratified": not (rare or stratified or by_column),
+            "shuffled": shuffled,
+            "drawn": shuffled and not by_column,
+            "grouped": kind == "grouped",
+            "timed": kind == "time",
+            "by_column": by_column,
+            "unsplit": not by_column,
+            "column_dropped": by_column and dropped,
+            "weighted": spec.class_weight is not None,
+            "unweighted": classification and spec.class_weight is None,
+            "balanced": spec.class_weight == "balanced",
+            "named_weights": isinstance(spec.class_weight, dict),
+            "alike": spec.class_weight is None,
             "dropout": dropout,
             "undropped": not dropout,
             "probes": rule.probes,

@@ -43,7 +43,8 @@ def read_value(text: str, column: str, kind: str) -> Any:
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
     """The values of every column in use, by name."""
-    kinds = {**COLUMNS, TARGET: TARGET_KIND}
+    kinds = {**COLUMNS, TARGET: TARGET_KIND}  #? unsplit
+    kinds = {**COLUMNS, TARGET: TARGET_KIND, SPLIT_COLUMN: SPLIT_KIND}  #? by_column
     table: dict[str, list[Any]] = {name: [] for name in kinds}
     try:
         with path.open(encoding=ENCODING, newline="") as file:
@@ -75,17 +76,24 @@ def merge_rare(classes: np.ndarray) -> np.ndarray | None:  #? rare
 def hold_out(rows: np.ndarray, strata: np.ndarray) -> list[np.ndarray]:  #? stratified
 def hold_out(rows: np.ndarray, strata: np.ndarray | None) -> list[np.ndarray]:  #? rare
 def hold_out(rows: np.ndarray) -> list[np.ndarray]:  #? unstratified
-    """Some rows in two parts: those to keep, and a fifth to hold out."""
-    count = math.ceil($held_out * len(rows))
+def hold_out(rows: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:  #? grouped
+    """Some rows in two parts: those to keep, and a fifth to hold out."""  #? drawn
+    """Some rows in two parts: those to keep, and those of a fifth of the groups."""  #? grouped
+    splitter = GroupShuffleSplit(1, test_size=$held_out, random_state=SPLIT_SEED)  #? grouped
+    parts = next(splitter.split(rows, groups=groups[rows]))  #? grouped
+    return [np.sort(rows[part]) for part in parts]  #? grouped
+    count = math.ceil($held_out * len(rows))  #? drawn
     shares = strata[rows]  # each part gets its share of each class  #? stratified
     shares = None if strata is None else strata[rows]  # each part gets its share of each  #? rare
     parts = train_test_split(rows, test_size=count, random_state=SPLIT_SEED, stratify=shares)  #? shared
     parts = train_test_split(rows, test_size=count, random_state=SPLIT_SEED)  #? unstratified
-    return [np.sort(part) for part in parts]
-
-
+    return [np.sort(part) for part in parts]  #? drawn
+  #? shuffled
+  #? shuffled
 def split(classes: np.ndarray) -> list[np.ndarray]:  #? shared
 def split(count: int) -> list[np.ndarray]:  #? unstratified
+def split(groups: np.ndarray) -> list[np.ndarray]:  #? grouped
+def split(times: np.ndarray) -> list[np.ndarray]:  #? timed
     """Which rows train, which validate, and which are kept for the test."""
     strata = merge_rare(classes)  #? rare
     rest, test = hold_out(np.arange(len(classes)), strata)  #? rare
@@ -94,11 +102,20 @@ def split(count: int) -> list[np.ndarray]:  #? unstratified
     train, validation = hold_out(rest, classes)  #? stratified
     rest, test = hold_out(np.arange(count))  #? unstratified
     train, validation = hold_out(rest)  #? unstratified
-    return [train, validation, test]'''
+    rest, test = hold_out(np.arange(len(groups)), groups)  #? grouped
+    train, validation = hold_out(rest, groups)  #? grouped
+    return [train, validation, test]  #? shuffled
+    test = math.ceil($held_out * len(times))  #? timed
+    validation = math.ceil($held_out * (len(times) - test))  #? timed
+    ends = [len(times) - test - validation, len(times) - test]  #? timed
+    parts = np.split(np.argsort(times, kind="stable"), ends)  # the oldest first  #? timed
+    return [np.sort(part) for part in parts]  #? timed'''
 
 PREPARING = '''\
-def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int]:  #? classification
-    """The rows that train, validate and test, encoded; and the number of classes.  #? classification
+def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int]:  #? unweighted
+    """The rows that train, validate and test, encoded; and the number of classes.  #? unweighted
+def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int, Tensor]:  #? weighted
+    """The rows of each part, encoded; the number of classes, and what a row of each counts.  #? weighted
 def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? regression
     """The rows that train, validate and test, encoded; and the scale of the target.  #? regression
 
@@ -116,10 +133,17 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     values = values[known]  #? dropped
     numbers = numbers[known]  #? numbers_dropped
     texts = texts[known]  #? texts_dropped
+    sides = np.array(table[SPLIT_COLUMN])  #? by_column
+    sides = sides[known]  #? column_dropped
 
     names, targets = np.unique(values, return_inverse=True)  #? classification
     parts = split(targets)  #? shared
     parts = split(len(values))  #? unstratified
+    parts = split(sides)  #? by_column
+    counts = np.bincount(targets[parts[0]], minlength=len(names))  #? balanced
+    share = len(parts[0]) / (np.count_nonzero(counts) * np.maximum(counts, 1))  #? balanced
+    weights = torch.tensor(np.where(counts, share, 1.0), dtype=torch.float32)  #? balanced
+    weights = torch.tensor([CLASS_WEIGHTS.get(name, 1.0) for name in names])  #? named_weights
     trained = values[parts[0]]  #? regression
     scale = trained.std() if np.ptp(trained) else 1.0  #? regression
     targets = ((values - trained.mean()) / scale).astype(np.float32)  #? regression
@@ -165,9 +189,12 @@ def build_model(inputs: int, outputs: int) -> nn.Module:
 $network
 
 
-def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:  #? alike
+def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:  #? weighted
     """What training minimises."""
-    return nn.functional.cross_entropy(model(inputs), targets)  #? classification
+    return nn.functional.cross_entropy(model(inputs), targets)  #? unweighted
+    # Not divided by the batch's weights: with single samples they would cancel out.  #? weighted
+    return nn.functional.cross_entropy(model(inputs), targets, weights, reduction="none").mean()  #? weighted
     return nn.functional.mse_loss(model(inputs).squeeze(1), targets)  #? regression
 
 
@@ -212,9 +239,9 @@ $train_signature
             for layer in dropouts:  #? dropout
                 layer.draw(len(rows), noise)  #? dropout
             optimizer.zero_grad()
-            loss_of(model, inputs[rows], targets[rows]).backward()  #? plain
+            loss_of(model, inputs[rows], targets[rows]$weights_given).backward()  #? plain
             optimizer.step()  #? plain
-            compute_loss = partial(loss_of, model, inputs[rows], targets[rows])  #? probes
+            compute_loss = partial(loss_of, model, inputs[rows], targets[rows]$weights_given)  #? probes
             compute_loss().backward()  #? probes
             optimizer.step(compute_loss)  #? probes
             scheduler.step()  #? stepwise
@@ -242,7 +269,7 @@ def main() -> int:
         return 2
     torch.manual_seed(arguments.seed)
     model = build_model(training[0].shape[1], $outputs)
-    train(model, training, validation$scale_given, arguments.seed)
+    train(model, training, validation$scale_given$weights_given, arguments.seed)
     scores = evaluate(model, test$scale_given)
     score = scores.pop(METRIC)
     print(f"test {listed(scores)}")
