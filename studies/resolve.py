@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from studies.data.features import candidates
+from studies.data.features import candidates, check_columns
 from studies.data.schema import Column, TableSchema, explain_dropped
 from studies.data.split import STRATIFIABLE, sizes
 from studies.data.weights import check_weighted
@@ -43,6 +43,7 @@ def resolve(spec: StudySpec, schema: TableSchema) -> Resolved:
     inferred: dict[str, str] = {}
     target = _target(spec.target, schema, inferred)
     spec = spec.model_copy(update={"target": target.name})
+    check_columns(schema, spec)
     _check_usable(target, schema, spec)
     rows = schema.rows - target.missing
     task = spec.task or _infer_task(target, rows, inferred)

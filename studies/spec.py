@@ -15,6 +15,8 @@ Batch = Annotated[int, Field(ge=1, le=65_536)] | Literal["full", "single"]
 Weight = Annotated[float, Field(gt=0.0, le=1e6)]
 Width = Annotated[int, Field(ge=1, le=4096)]
 
+ColumnKind = Literal["numeric", "categorical", "boolean", "date", "ignored"]
+
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "classification": ("log_loss", "accuracy"),
     "regression": ("rmse", "mae", "r2"),
@@ -150,6 +152,11 @@ class StudySpec(_Strict):
 
     target: str | None = Field(default=None, description="Column to predict.")
     task: Task | None = None
+    columns: dict[str, ColumnKind] = Field(
+        default={},
+        description="Kinds of columns that are not as recognised: a number that is a code is "
+        '"categorical", and what was left out as an identifier comes in by its kind.',
+    )
     split: SplitSpec | None = Field(
         default=None, description="Left out: stratified for classes, random for values."
     )

@@ -63,6 +63,20 @@ def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return values
 
 
+def categories(column: pa.ChunkedArray) -> list[str | None]:
+    """A text, numeric or boolean column as the names of categories: (rows,).
+
+    Whole numbers have no decimals, however they were written; False is 0 and True is 1.
+    """
+    if pa.types.is_string(column.type):
+        texts: list[str | None] = column.to_pylist()
+        return texts
+    return [
+        None if np.isnan(value) else str(int(value)) if value.is_integer() else str(value)
+        for value in numbers(column).tolist()
+    ]
+
+
 def labels(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """The classes of a column without missing values, and the class of each row.
 

@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from studies.data.columns import labels, numbers, present
+from studies.data.columns import categories, labels, numbers, present
 from studies.data.features import candidates
 from studies.data.leaks import leaks
 from studies.data.schema import Column, TableSchema, explain_dropped, explain_left_out
@@ -145,7 +145,7 @@ def _frame(table: pa.Table, features: list[Column]) -> pd.DataFrame:
         {
             column.name: numbers(table[column.name])
             if column.kind in NUMERIC
-            else pd.Series(table[column.name].to_pylist(), dtype=object)
+            else pd.Series(categories(table[column.name]), dtype=object)
             for column in features
         }
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studies.data.columns import Kind, kind_of, numbers, present
 
-LeftOut = Literal["empty", "constant", "identifier"]
+LeftOut = Literal["empty", "constant", "identifier", "ignored"]
 
 COMMON = 20  # values listed for a column, and the most a numeric column may have to list them
 NEARLY_ALL_DISTINCT = 0.9  # share of distinct strings from which a column names its rows
@@ -20,6 +20,7 @@ _REASONS: dict[LeftOut, str] = {
     "empty": "has no values",
     "constant": "has the same value in every row",
     "identifier": "identifies rows (nearly every value is distinct, or it counts the rows)",
+    "ignored": "is to be ignored",
 }
 
 

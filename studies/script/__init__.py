@@ -94,6 +94,10 @@ def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
         "categorical": "str",
         "decimal_comma": "decimal_comma",
     }
+    readers |= {
+        f"{kind} categorical": f"lambda text: category({readers[kind]}(text))"
+        for kind in ("numeric", "boolean", "decimal_comma")
+    }
     classification = facts.spec.task == "classification"
     full = facts.configuration.batch == "full"
     scale = [] if classification else ["scale: float"]

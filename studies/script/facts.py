@@ -70,7 +70,10 @@ class Facts:
 
     def written(self, column: Column) -> str:
         """How a column's values are to be read."""
-        return "decimal_comma" if column.name in self.dialect.decimal_commas else column.kind
+        native = self.schema.column(column.name) or column
+        kind = "decimal_comma" if column.name in self.dialect.decimal_commas else native.kind
+        categorical = column.kind == "categorical" != native.kind
+        return f"{kind} categorical" if categorical else kind
 
     @property
     def smallest_part(self) -> int:
@@ -80,6 +83,7 @@ class Facts:
     def flags(self) -> dict[str, bool]:
         """Which lines of the text this script needs."""
         spec, configuration = self.spec, self.configuration
+        words = {kind.removesuffix(" categorical") for kind in self.kinds}
         numbers = [column for column in self.features if column.kind != "categorical"]
         texts = len(numbers) < len(self.features)
         incomplete = any(column.missing for column in numbers)
@@ -101,8 +105,9 @@ class Facts:
         return {
             "classification": classification,
             "regression": not classification,
-            **{kind: kind in self.kinds for kind in ("boolean", "date", "decimal_comma")},
-            "numeric": bool({"numeric", "decimal_comma"} & set(self.kinds)),
+            **{kind: kind in words for kind in ("boolean", "date", "decimal_comma")},
+            "numeric": bool({"numeric", "decimal_comma"} & words),
+            "recast": any(kind.endswith(" categorical") for kind in self.kinds),
             "numbers": bool(numbers),
             "texts": texts,
             "mixed": bool(numbers) and texts,

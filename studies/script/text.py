@@ -27,6 +27,13 @@ def date(text: str) -> float:  #? date
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  #? date
   #? date
   #? date
+def category(value: float) -> str | None:  #? recast
+    """What a number is called as a category."""  #? recast
+    if math.isnan(value):  #? recast
+        return None  #? recast
+    return str(int(value)) if value.is_integer() else str(value)  #? recast
+  #? recast
+  #? recast
 $readers
 
 
@@ -34,7 +41,7 @@ def read_value(text: str, column: str, kind: str) -> Any:
     """One value of a column; a missing one is NaN, or None in a column of categories."""
     text = text.strip()
     if text in MISSING:
-        return None if kind == "categorical" else math.nan
+        return None if kind.endswith("categorical") else math.nan
     try:
         return READERS[kind](text)
     except ValueError as error:
@@ -122,9 +129,9 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     Every statistic is of the training rows alone.
     """
     values = np.array(table[TARGET], dtype=$target_type)
-    columns = [table[name] for name, kind in COLUMNS.items() if kind != "categorical"]  #? mixed
+    columns = [table[name] for name, kind in COLUMNS.items() if not kind.endswith("categorical")]  #? mixed
     numbers = np.array(columns).T  #? mixed
-    columns = [table[name] for name, kind in COLUMNS.items() if kind == "categorical"]  #? mixed
+    columns = [table[name] for name, kind in COLUMNS.items() if kind.endswith("categorical")]  #? mixed
     texts = np.array(columns, dtype=object).T  #? mixed
     numbers = np.array([table[name] for name in COLUMNS]).T  #? numbers_alone
     texts = np.array([table[name] for name in COLUMNS], dtype=object).T  #? texts_alone

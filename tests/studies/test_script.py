@@ -222,6 +222,9 @@ def test_an_open_spec_and_another_metric_are_refused(regression: Case) -> None:
         regression.source(ADAM, expected=Expected("mae", 1.0, 0.5, 1.5, 10))
 
 
+CODES = {"whole": "categorical", "flag": "categorical", "huge": "categorical", "day": "ignored"}
+
+
 def by(kind: str, column: str) -> dict[str, Any]:
     """A spec's split."""
     return {"split": {"kind": kind, "column": column}}
@@ -257,7 +260,13 @@ def test_scripts_are_formatted_and_lint_free(tmp_path: Path) -> None:
         case(diabetes(tmp_path / "diabetes.csv", imperfect=True), metric="r2"),
         case(awkward, target="whole", task="regression"),
         case(wine(tmp_path / "wine.csv"), class_weight="balanced", split={"kind": "random"}),
-        case(awkward, target="target", class_weight={"b": 2.0}, **by("grouped", "many")),
+        case(
+            awkward,
+            target="target",
+            class_weight={"b": 2.0},
+            columns=CODES,
+            **by("grouped", "many"),
+        ),
         case(wine(tmp_path / "wine.csv"), **by("time", "alcohol")),
     ]
     (tmp_path / "sources").mkdir()

@@ -18,6 +18,7 @@ def test_a_spec_reads_back_from_its_json() -> None:
         "target": "y",
         "task": "regression",
         "metric": "r2",
+        "columns": {"zip": "categorical"},
         "split": {"kind": "grouped", "column": "g", "feature": True},
         "class_weight": {"a": 2.0},
         "model": {"kind": "mlp", "hidden": [8, 4], "activation": "tanh", "dropout": 0.1},
