@@ -70,7 +70,9 @@ def tune(
     file: Annotated[
         Path,
         typer.Argument(
-            exists=True, dir_okay=False, help="A table: .csv with header, .tsv, .parquet or .npz."
+            exists=True,
+            dir_okay=False,
+            help="A table: .csv with header, .tsv, .parquet or .npz; or a .zip of pictures.",
         ),
     ],
     target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,

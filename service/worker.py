@@ -19,7 +19,7 @@ from studies.environment import Environment, present_environment
 from studies.spec import StudySpec
 from studies.wave import TrialResult, WaveTrial, run_wave
 
-PREPARING = {"target", "task", "seed", "columns", "split", "class_weight"}
+PREPARING = {"target", "task", "seed", "model", "columns", "split", "class_weight"}
 """The fields of a spec that decide how its data is cut and encoded."""
 
 POLL_SECONDS = 0.5  # how often a wave asks whether it should stop

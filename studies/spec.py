@@ -39,8 +39,16 @@ class _Strict(BaseModel):
 class ModelSpec(_Strict):
     """The network that every trial of the study trains."""
 
-    kind: Literal["linear", "mlp"] = "mlp"
+    kind: Literal["linear", "mlp", "cnn"] = Field(
+        default="mlp", description='Left out, "cnn" for images.'
+    )
     hidden: list[Width] = Field(default=[128], max_length=8, description="Widths of hidden layers.")
+    channels: list[Width] = Field(
+        default=[8, 16],
+        min_length=1,
+        max_length=6,
+        description='What each 3 x 3 convolution of a "cnn" makes; the sides halve after each.',
+    )
     activation: Literal["relu", "tanh", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
 

@@ -175,13 +175,16 @@ def choose(spec: StudySpec, earlier: Iterable[Earlier]) -> list[Transferred]:
 
 
 def _inputs(column: Column) -> int:
+    if column.shape is not None:
+        return prod(column.shape)
     return column.distinct if column.kind == "categorical" else 1
 
 
 def _between(a: ModelSpec, b: ModelSpec) -> float:
     """Steps between two networks; a linear model has no layer whose width could differ."""
-    one, other = (model.hidden if model.kind == "mlp" else [] for model in (a, b))
-    steps = float(abs(len(one) - len(other)))
+    layers = {"linear": [], "mlp": a.hidden, "cnn": a.channels}
+    one, other = layers[a.kind], (layers | {"mlp": b.hidden, "cnn": b.channels})[b.kind]
+    steps = float(abs(len(one) - len(other))) + ("cnn" in {a.kind, b.kind} and a.kind != b.kind)
     if one and other:
         widths = [prod(hidden) ** (1 / len(hidden)) for hidden in (one, other)]
         steps += abs(log10(widths[0]) - log10(widths[1])) + 0.5 * (a.activation != b.activation)

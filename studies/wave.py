@@ -8,6 +8,7 @@ import torch
 
 from optimizers.configuration import Configuration
 from optimizers.memory import state_bytes
+from optimizers.models.cnn import CNN
 from optimizers.models.mlp import MLP
 from optimizers.objectives import CrossEntropy, Objective, SquaredError
 from optimizers.problem import Examples, Problem
@@ -100,6 +101,10 @@ def build_problem(data: Data, spec: StudySpec) -> Problem:
     else:
         objective, outputs = SquaredError(data.target_scale), 1
     model = spec.model
+    if model.kind == "cnn":
+        channels, height, width = data.train.inputs.shape[1:]
+        image = (channels, height, width)
+        return CNN(image, outputs, objective, model.channels, model.activation, model.dropout)
     hidden = model.hidden if model.kind == "mlp" else []
     features = data.train.inputs.shape[1]
     return MLP(features, outputs, objective, hidden, model.activation, model.dropout)

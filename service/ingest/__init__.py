@@ -1,13 +1,16 @@
 """Uploads: from a file of any known format to a typed table in canonical form."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from service.ingest.arrays import read_arrays
+from service.ingest.broken import BROKEN
 from service.ingest.canonical import as_csv, head, read_parquet, write_parquet
 from service.ingest.columnar import read_columnar
 from service.ingest.delimited import read_delimited
 from service.ingest.errors import IngestError
+from service.ingest.pictures import looks_like_pictures, read_pictures
 from service.ingest.upload import Binary, Upload
 
 __all__ = [
@@ -26,6 +29,21 @@ __all__ = [
 
 Reader = Callable[[Path], Upload]
 
+
+def read_archive(path: Path) -> Upload:
+    """Read a ZIP: of pictures if it has any, else of numpy arrays.
+
+    Raises:
+        IngestError: it is neither.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pictures = looks_like_pictures(archive)
+    except BROKEN:  # of which the reader of arrays will say more
+        pictures = False
+    return read_pictures(path) if pictures else read_arrays(path)
+
+
 TYPES: dict[str, Reader] = {
     "text/csv": read_delimited,
     "application/csv": read_delimited,
@@ -33,12 +51,13 @@ TYPES: dict[str, Reader] = {
     "text/plain": read_delimited,
     "application/vnd.apache.parquet": read_columnar,
     "application/x-npz": read_arrays,
+    "application/zip": read_archive,
 }
 """How to read what a Content-Type names."""
 
 UNSAID = frozenset({"", "application/octet-stream"})
 """What says nothing of the file."""
-MAGIC: dict[bytes, Reader] = {b"PAR1": read_columnar, b"PK\x03\x04": read_arrays}
+MAGIC: dict[bytes, Reader] = {b"PAR1": read_columnar, b"PK\x03\x04": read_archive}
 
 
 def read_upload(path: Path, media_type: str = "") -> Upload:

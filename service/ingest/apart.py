@@ -38,7 +38,9 @@ if sys.platform == "win32":
 else:
     _CONTEXT = multiprocessing.get_context("forkserver")
 # What readers import: the main module as well, and pandas, which Arrow imports when it needs it.
-_CONTEXT.set_forkserver_preload([__name__, "service.cli", "pandas"])
+_CONTEXT.set_forkserver_preload(
+    [__name__, "service.cli", "pandas", "PIL.PngImagePlugin", "PIL.JpegImagePlugin"]
+)
 _FORMAT: TypeAdapter[Format] = TypeAdapter(Format)
 
 logger = logging.getLogger(__name__)

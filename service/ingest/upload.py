@@ -14,7 +14,7 @@ class Binary(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["parquet", "npz"]
+    kind: Literal["parquet", "npz", "pictures"]
 
 
 Format = Dialect | Binary

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from studies.errors import DataError
 
-Kind = Literal["numeric", "boolean", "date", "categorical", "empty"]
+Kind = Literal["numeric", "boolean", "date", "categorical", "image", "empty"]
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?")
 """How a file may write that a value is missing."""
@@ -34,6 +34,8 @@ def kind_of(name: str, column: pa.ChunkedArray) -> Kind:
         return "date"
     if kinds.is_string(column.type) or kinds.is_large_string(column.type):
         return "categorical"
+    if kinds.is_fixed_size_binary(column.type):
+        return "image"
     allowed = "numbers, booleans, dates, times or text"
     raise DataError(
         f"column {name!r} has the type {column.type}; a column must hold {allowed}",

@@ -10,6 +10,7 @@ READABLE: dict[Kind, tuple[ColumnKind, ...]] = {
     "boolean": ("boolean", "categorical", "numeric"),
     "date": ("date",),
     "categorical": ("categorical",),
+    "image": (),
     "empty": (),
 }
 """As what a column may enter a model, by what it holds; any may be ignored."""
@@ -57,16 +58,21 @@ def candidates(schema: TableSchema, spec: StudySpec) -> tuple[Column, ...]:
         spec: whose target is known.
 
     Returns:
-        The columns with the kinds that the spec gives them.
+        The columns with the kinds that the spec gives them. Beside images nothing else is a feature.
     """
     apart = {spec.target}
     if spec.split is not None and not spec.split.feature:
         apart.add(spec.split.column)
-    return tuple(
+    asked = [
         _as_asked(column, spec.columns.get(column.name))
         for column in schema.columns
         if column.name not in apart
-    )
+    ]
+    images = [column for column in asked if column.kind == "image" and column.left_out is None]
+    if images:
+        beside = {"left_out": "beside images"}
+        asked = [c if c in images[:1] or c.left_out else c.model_copy(update=beside) for c in asked]
+    return tuple(asked)
 
 
 def features(schema: TableSchema, spec: StudySpec) -> tuple[Column, ...]:

@@ -13,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from studies.data.columns import categories, labels, numbers, present
 from studies.data.features import candidates
+from studies.data.images import pixels, standardised
 from studies.data.leaks import leaks
 from studies.data.schema import Column, TableSchema, explain_dropped, explain_left_out
 from studies.data.split import STRATIFIABLE, Split, split, split_by_group, split_by_time
@@ -29,7 +30,8 @@ class Examples:
     """Rows ready for training.
 
     Attributes:
-        inputs: standardised and one-hot features, float32: (rows, features).
+        inputs: standardised and one-hot features, float32: (rows, features); of a "cnn" images,
+            (rows, channels, height, width).
         targets: int64 class numbers, or float32 standardised values: (rows,).
     """
 
@@ -84,6 +86,7 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
     others = candidates(schema, spec)
     features = [column for column in others if column.left_out is None]
     frame = _frame(table, features)
+    image = next((column for column in features if column.shape), None)
 
     warnings = explain_left_out(others)
     if dropped := int((~usable).sum()):
@@ -104,10 +107,18 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
         targets = _single_precision(((values - mean) / scale)[:, None], (spec.target,))[:, 0]
     warnings += leaks(frame, spec.target, targets, parts)
 
-    with np.errstate(invalid="ignore"):  # the mean of a column that is empty in training
-        encoder = _encoder(features).fit(frame.iloc[parts.train])
+    if image is not None and image.shape is not None:
+        names: tuple[str, ...] = (image.name,)
+        inputs = standardised(pixels(table[image.name], image.shape), parts.train)
+        if spec.model.kind != "cnn":
+            inputs = inputs.reshape(len(inputs), -1)
+    else:
+        with np.errstate(invalid="ignore"):  # the mean of a column that is empty in training
+            encoder = _encoder(features).fit(frame.iloc[parts.train])
+        names = _names(encoder)
+        inputs = _single_precision(encoder.transform(frame), names)
     train, validation, test = (
-        Examples(inputs=_encode(encoder, frame.iloc[rows]), targets=targets[rows])
+        Examples(inputs=inputs[rows], targets=targets[rows])
         for rows in (parts.train, parts.validation, parts.test)
     )
     return Data(
@@ -117,7 +128,7 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
         classes=classes,
         target_mean=mean,
         target_scale=scale,
-        features=_names(encoder),
+        features=names,
         warnings=tuple(warnings),
         class_weights=weights,
     )
@@ -145,6 +156,8 @@ def _frame(table: pa.Table, features: list[Column]) -> pd.DataFrame:
         {
             column.name: numbers(table[column.name])
             if column.kind in NUMERIC
+            else pd.Series(table[column.name].to_pylist(), dtype=object)
+            if column.kind == "image"
             else pd.Series(categories(table[column.name]), dtype=object)
             for column in features
         }
@@ -181,10 +194,6 @@ def _encoder(features: list[Column]) -> ColumnTransformer:
 
 def _category_name(column: str, category: str | None) -> str:
     return f"{column}={'(missing)' if category is None else category}"
-
-
-def _encode(encoder: ColumnTransformer, frame: pd.DataFrame) -> NDArray[np.float32]:
-    return _single_precision(encoder.transform(frame), _names(encoder))
 
 
 def _single_precision(values: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from optimizers.torch_export.formatting import bracketed, chosen_lines
 from optimizers.torch_export.modules import Import
 from studies.data.dialect import STANDARD, Dialect
 from studies.data.features import features
+from studies.data.images import ImageShape
 from studies.data.prepare import CATEGORIES
 from studies.data.schema import TableSchema
 from studies.data.split import HELD_OUT, STRATIFIABLE
@@ -15,7 +16,7 @@ from studies.script.constants import constants, header
 from studies.script.facts import Expected, Facts
 from studies.script.literals import literal
 from studies.script.text import MAIN, MODEL, PREPARING, READING, SPLITTING, TRAINING
-from studies.spec import StudySpec
+from studies.spec import ModelSpec, StudySpec
 
 __all__ = ["Expected", "best_script"]
 
@@ -92,6 +93,7 @@ def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
         "boolean": "boolean",
         "date": "date",
         "categorical": "str",
+        "image": "image",
         "decimal_comma": "decimal_comma",
     }
     readers |= {
@@ -148,10 +150,26 @@ def _network(facts: Facts) -> str:
     model = facts.spec.model
     if model.kind == "linear":
         return "    return nn.Linear(inputs, outputs)"
+    if facts.image is not None and model.kind == "cnn":
+        return _convolutions(facts.image, model)
     layers, before = [], "inputs"
     for width in model.hidden:
         layers += [f"nn.Linear({before}, {width})", _ACTIVATIONS[model.activation]]
         layers += [f"Dropout({width})"] if model.dropout else []
         before = str(width)
     layers.append(f"nn.Linear({before}, outputs)")
+    return bracketed("    return nn.Sequential(", layers, ")")
+
+
+def _convolutions(image: ImageShape, model: ModelSpec) -> str:
+    layers, before = [], image.channels
+    for width in model.channels:
+        layers += [f"nn.Conv2d({before}, {width}, 3, padding=1)", _ACTIVATIONS[model.activation]]
+        layers.append("nn.MaxPool2d(2)")
+        before = width
+    halved = len(model.channels)
+    width = before * (image.height >> halved) * (image.width >> halved)
+    layers.append("nn.Flatten()")
+    layers += [f"Dropout({width})"] if model.dropout else []
+    layers.append(f"nn.Linear({width}, outputs)")
     return bracketed("    return nn.Sequential(", layers, ")")

@@ -79,6 +79,8 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
     if isinstance(spec.class_weight, dict):
         named = [f"{_class(facts, n)}: {number(w)}" for n, w in spec.class_weight.items()]
         lines.append(bracketed("CLASS_WEIGHTS = {", named, "}"))
+    if facts.image is not None:
+        lines.append(f"SHAPE = {tuple(facts.image)}  # height, width and channels of an image")
     if flags["numeric"]:
         lines.append(f"LARGEST = {number(LARGEST)}  # of single precision")
     lines += ["", f"METRIC = {literal(str(spec.metric))}"]
@@ -113,9 +115,12 @@ def _encoding(facts: Facts) -> str:
 def _network(model: ModelSpec) -> str:
     if model.kind == "linear":
         return "linear"
-    hidden = ", ".join(map(str, model.hidden))
+    if model.kind == "cnn":
+        hidden = f"channels {', '.join(map(str, model.channels))}"
+    else:
+        hidden = f"hidden {', '.join(map(str, model.hidden))}"
     dropout = f", dropout {model.dropout!r}" if model.dropout else ""
-    return f"mlp, hidden {hidden}, {model.activation}{dropout}"
+    return f"{model.kind}, {hidden}, {model.activation}{dropout}"
 
 
 def _numbers(what: str, name: str, numbers: Mapping[str, float]) -> str:

@@ -7,6 +7,7 @@ from optimizers.registry import find_rule
 from optimizers.schedules import find_schedule
 from studies.data.dialect import Dialect
 from studies.data.features import split_column
+from studies.data.images import ImageShape
 from studies.data.schema import Column, TableSchema
 from studies.data.split import STRATIFIABLE, sizes
 from studies.spec import Metric, StudySpec
@@ -76,6 +77,11 @@ class Facts:
         return f"{kind} categorical" if categorical else kind
 
     @property
+    def image(self) -> ImageShape | None:
+        """The shape of the images, if it learns from images."""
+        return next((column.shape for column in self.features if column.shape), None)
+
+    @property
     def smallest_part(self) -> int:
         """Rows that validate or test, whichever are fewer."""
         return min(sizes(self.schema.rows - self.target.missing)[1:])
@@ -84,8 +90,9 @@ class Facts:
         """Which lines of the text this script needs."""
         spec, configuration = self.spec, self.configuration
         words = {kind.removesuffix(" categorical") for kind in self.kinds}
-        numbers = [column for column in self.features if column.kind != "categorical"]
-        texts = len(numbers) < len(self.features)
+        numbers = [c for c in self.features if c.kind not in {"categorical", "image"}]
+        image = self.image is not None
+        texts = len(numbers) < len(self.features) and not image
         incomplete = any(column.missing for column in numbers)
         dropped = self.target.missing > 0
         text_target = self.target.kind == "categorical"
@@ -101,7 +108,7 @@ class Facts:
         shuffled = kind != "time"
         rule = find_rule(configuration.optimizer)
         watches = find_schedule(configuration.schedule).watches
-        dropout = spec.model.kind == "mlp" and spec.model.dropout > 0
+        dropout = spec.model.kind in {"mlp", "cnn"} and spec.model.dropout > 0
         return {
             "classification": classification,
             "regression": not classification,
@@ -111,8 +118,12 @@ class Facts:
             "numbers": bool(numbers),
             "texts": texts,
             "mixed": bool(numbers) and texts,
-            "numbers_alone": not texts,
-            "texts_alone": not numbers,
+            "table": not image,
+            "image": image,
+            "image_dropped": image and dropped,
+            "flat": image and spec.model.kind != "cnn",
+            "numbers_alone": bool(numbers) and not texts,
+            "texts_alone": texts and not numbers,
             "incomplete": incomplete,
             "complete": bool(numbers) and not incomplete,
             "dropped": dropped,

@@ -34,6 +34,11 @@ def category(value: float) -> str | None:  #? recast
     return str(int(value)) if value.is_integer() else str(value)  #? recast
   #? recast
   #? recast
+def image(text: str) -> np.ndarray:  #? image
+    """The pixels of an image, two hexadecimal digits a channel."""  #? image
+    return np.frombuffer(bytes.fromhex(text), np.uint8).reshape(SHAPE)  #? image
+  #? image
+  #? image
 $readers
 
 
@@ -133,6 +138,7 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     numbers = np.array(columns).T  #? mixed
     columns = [table[name] for name, kind in COLUMNS.items() if kind.endswith("categorical")]  #? mixed
     texts = np.array(columns, dtype=object).T  #? mixed
+    images = np.array(table[next(iter(COLUMNS))])  #? image
     numbers = np.array([table[name] for name in COLUMNS]).T  #? numbers_alone
     texts = np.array([table[name] for name in COLUMNS], dtype=object).T  #? texts_alone
     known = np.array([value is not None for value in values])  #? text_dropped
@@ -140,6 +146,7 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     values = values[known]  #? dropped
     numbers = numbers[known]  #? numbers_dropped
     texts = texts[known]  #? texts_dropped
+    images = images[known]  #? image_dropped
     sides = np.array(table[SPLIT_COLUMN])  #? by_column
     sides = sides[known]  #? column_dropped
 
@@ -170,6 +177,15 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     encoded = np.hstack([scaler.transform(numbers), one_hot.transform(texts)])  #? mixed
     encoded = scaler.transform(numbers)  #? numbers_alone
     encoded = one_hot.transform(texts)  #? texts_alone
+    # There are 256 levels only: each is standardised once and looked up, channels first.  #? image
+    levels, layers = np.arange(256.0), []  #? image
+    for channel in range(SHAPE[2]):  #? image
+        seen = np.bincount(images[parts[0], :, :, channel].ravel(), minlength=256)  #? image
+        mean = (seen * levels).sum() / seen.sum()  #? image
+        spread = np.sqrt((seen * (levels - mean) ** 2).sum() / seen.sum()) or 1.0  #? image
+        layers.append(((levels - mean) / spread)[images[..., channel]])  #? image
+    encoded = np.stack(layers, axis=1)  #? image
+    encoded = encoded.reshape(len(encoded), -1)  #? flat
     inputs, wanted = torch.from_numpy(encoded.astype(np.float32)), torch.from_numpy(targets)
     return [(inputs[rows], wanted[rows]) for rows in parts], $found'''
 

@@ -19,6 +19,8 @@ from studies.data.columns import MISSING
 from studies.script import Expected, best_script
 from studies.spec import StudySpec
 from tests.datasets import diabetes, wine
+from tests.studies.images import case as images_case
+from tests.studies.images import table as images
 from tests.studies.scripts import DIGEST, Case, case, write
 
 ADAM = Configuration("adam")
@@ -268,6 +270,10 @@ def test_scripts_are_formatted_and_lint_free(tmp_path: Path) -> None:
             **by("grouped", "many"),
         ),
         case(wine(tmp_path / "wine.csv"), **by("time", "alcohol")),
+        *(
+            images_case(tmp_path, images(rows=60, channels=3), target="label", model=model)
+            for model in ({}, {"kind": "cnn", "channels": [4], "dropout": 0.1}, {"kind": "mlp"})
+        ),
     ]
     (tmp_path / "sources").mkdir()
     for place, source in enumerate(spread(cases)):

@@ -21,7 +21,13 @@ def test_a_spec_reads_back_from_its_json() -> None:
         "columns": {"zip": "categorical"},
         "split": {"kind": "grouped", "column": "g", "feature": True},
         "class_weight": {"a": 2.0},
-        "model": {"kind": "mlp", "hidden": [8, 4], "activation": "tanh", "dropout": 0.1},
+        "model": {
+            "kind": "mlp",
+            "hidden": [8, 4],
+            "channels": [4],
+            "activation": "tanh",
+            "dropout": 0.1,
+        },
         "space": {
             "optimizers": ["adam"],
             "learning_rate": {"low": 1e-4, "high": 0.1},
