@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from studies.data.features import candidates, check_columns, features
+from studies.data.features import candidates, check_columns
 from studies.data.schema import Column, TableSchema, explain_dropped
 from studies.data.split import STRATIFIABLE, sizes
 from studies.data.weights import check_weighted
 from studies.errors import SpecError, unknown
-from studies.spec import METRICS, Batch, Metric, ModelSpec, StudySpec, Task
+from studies.networks import resolve_model
+from studies.spec import METRICS, Batch, Metric, StudySpec, Task
 
 TARGET_NAMES = ("target", "label", "class", "y")  # in order of preference
 FEWEST_ROWS = 20
@@ -58,7 +59,7 @@ def resolve(spec: StudySpec, schema: TableSchema) -> Resolved:
             value=metric,
             allowed=list(METRICS[task]),
         )
-    model = _model(spec, schema, inferred)
+    model = resolve_model(spec, schema, inferred)
     training = sizes(rows)[0]
     batch = spec.space.batch or _infer_batch(training, spec.budget.epochs, inferred)
     _check_batch(batch, training)
@@ -87,7 +88,7 @@ def _target(name: str | None, schema: TableSchema, inferred: dict[str, str]) -> 
         if usual in by_name:
             inferred["target"] = f"{by_name[usual].name!r} is a usual name for what to predict"
             return by_name[usual]
-    labels = [column for column in schema.columns if column.kind != "image"] or schema.columns
+    labels = [c for c in schema.columns if c.kind not in {"image", "text"}] or schema.columns
     inferred["target"] = f"{labels[-1].name!r} is the last column"
     return labels[-1]
 
@@ -101,8 +102,8 @@ def _check_usable(target: Column, schema: TableSchema, spec: StudySpec) -> None:
         raise _target_error(target, "has one value only and needs at least two", usable)
     if target.kind == "date":
         raise _target_error(target, "holds dates, which cannot be predicted", usable)
-    if target.kind == "image":
-        raise _target_error(target, "holds images, which cannot be predicted", usable)
+    if target.kind in {"image", "text"}:
+        raise _target_error(target, f"holds {target.kind}s, which cannot be predicted", usable)
     if target.kind == "categorical" and target.left_out == "identifier":
         raise _target_error(target, "has a different text in nearly every row", usable)
     if not usable:
@@ -234,36 +235,6 @@ def _infer_metric(task: Task, inferred: dict[str, str]) -> Metric:
     metric = METRICS[task][0]
     inferred["metric"] = f"{metric!r} is the usual metric for {task}"
     return metric
-
-
-def _model(spec: StudySpec, schema: TableSchema, inferred: dict[str, str]) -> ModelSpec:
-    """The network, which images decide if the spec does not."""
-    model = spec.model
-    image = next((column for column in features(schema, spec) if column.shape), None)
-    if image is None or image.shape is None:
-        if model.kind == "cnn":
-            raise SpecError(
-                "model.kind 'cnn' needs a column of images; the table has none. Use 'mlp'.",
-                field="model.kind",
-                value=model.kind,
-                allowed=["linear", "mlp"],
-            )
-        return model
-    if "kind" not in model.model_fields_set:
-        inferred["model.kind"] = f"{image.name!r} holds images"
-        model = model.model_copy(update={"kind": "cnn"})
-    least = 2 ** len(model.channels)
-    if model.kind == "cnn" and min(image.shape[:2]) < least:
-        most = min(image.shape[:2]).bit_length() - 1
-        raise SpecError(
-            f"model.channels must have at most {most} entries, as the sides of "
-            f"{image.shape.height} x {image.shape.width} images halve after each. "
-            f"Got {len(model.channels)}.",
-            field="model.channels",
-            value=model.channels,
-            allowed=f"at most {most} entries",
-        )
-    return model
 
 
 def _infer_batch(training: int, epochs: int, inferred: dict[str, str]) -> list[Batch]:

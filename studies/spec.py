@@ -15,7 +15,7 @@ Batch = Annotated[int, Field(ge=1, le=65_536)] | Literal["full", "single"]
 Weight = Annotated[float, Field(gt=0.0, le=1e6)]
 Width = Annotated[int, Field(ge=1, le=4096)]
 
-ColumnKind = Literal["numeric", "categorical", "boolean", "date", "ignored"]
+ColumnKind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
 
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "classification": ("log_loss", "accuracy"),
@@ -39,8 +39,9 @@ class _Strict(BaseModel):
 class ModelSpec(_Strict):
     """The network that every trial of the study trains."""
 
-    kind: Literal["linear", "mlp", "cnn"] = Field(
-        default="mlp", description='Left out, "cnn" for images.'
+    kind: Literal["linear", "mlp", "cnn", "text", "transformer"] = Field(
+        default="mlp",
+        description='Left out, "cnn" for images and "text" where the only feature is one of texts.',
     )
     hidden: list[Width] = Field(default=[128], max_length=8, description="Widths of hidden layers.")
     channels: list[Width] = Field(
@@ -49,6 +50,15 @@ class ModelSpec(_Strict):
         max_length=6,
         description='What each 3 x 3 convolution of a "cnn" makes; the sides halve after each.',
     )
+    embedding: Width = Field(
+        default=32, description='Numbers a word has in "text" (a bag of words) and "transformer".'
+    )
+    heads: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description='Of the attention of a "transformer"; they divide the embedding.',
+    )
     activation: Literal["relu", "tanh", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
@@ -56,6 +66,10 @@ class ModelSpec(_Strict):
     def _an_mlp_has_layers(self) -> "ModelSpec":
         if self.kind == "mlp" and not self.hidden:
             raise ValueError('an "mlp" needs at least one hidden width; use kind "linear" for none')
+        if self.kind == "transformer" and len(self.hidden) != 1:
+            raise ValueError(f'a "transformer" has one hidden width; got {len(self.hidden)}')
+        if self.kind == "transformer" and self.embedding % self.heads:
+            raise ValueError(f"heads must divide the embedding, {self.embedding}; got {self.heads}")
         return self
 
 

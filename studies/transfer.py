@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from studies.data.features import features
 from studies.data.schema import Column, TableSchema
+from studies.data.texts import TERMS
 from studies.space import Space, contests
 from studies.spec import Metric, ModelSpec, StudySpec, Task
 
@@ -23,6 +24,9 @@ MOST = 5
 
 ONE_IN = 10
 """Of a study's trials are transferred at most: history may mislead."""
+
+PLAIN = {"linear", "mlp"}
+"""Networks of layers alone; another kind is a step away from all others."""
 
 LEAST_LIKENESS = 0.1
 """Below it a study says nothing that the catalogue's defaults do not say."""
@@ -177,14 +181,23 @@ def choose(spec: StudySpec, earlier: Iterable[Earlier]) -> list[Transferred]:
 def _inputs(column: Column) -> int:
     if column.shape is not None:
         return prod(column.shape)
+    if column.kind == "text":
+        return TERMS
     return column.distinct if column.kind == "categorical" else 1
+
+
+def _widths(model: ModelSpec) -> list[int]:
+    """Of its layers."""
+    by_kind = {"linear": [], "mlp": model.hidden, "cnn": model.channels}
+    return by_kind.get(model.kind, [model.embedding])
 
 
 def _between(a: ModelSpec, b: ModelSpec) -> float:
     """Steps between two networks; a linear model has no layer whose width could differ."""
-    layers = {"linear": [], "mlp": a.hidden, "cnn": a.channels}
-    one, other = layers[a.kind], (layers | {"mlp": b.hidden, "cnn": b.channels})[b.kind]
-    steps = float(abs(len(one) - len(other))) + ("cnn" in {a.kind, b.kind} and a.kind != b.kind)
+    one, other = _widths(a), _widths(b)
+    steps = float(abs(len(one) - len(other))) + (
+        a.kind != b.kind and bool({a.kind, b.kind} - PLAIN)
+    )
     if one and other:
         widths = [prod(hidden) ** (1 / len(hidden)) for hidden in (one, other)]
         steps += abs(log10(widths[0]) - log10(widths[1])) + 0.5 * (a.activation != b.activation)

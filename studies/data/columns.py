@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from studies.errors import DataError
 
-Kind = Literal["numeric", "boolean", "date", "categorical", "image", "empty"]
+Kind = Literal["numeric", "boolean", "date", "categorical", "text", "image", "empty"]
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?")
 """How a file may write that a value is missing."""

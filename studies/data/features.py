@@ -9,7 +9,8 @@ READABLE: dict[Kind, tuple[ColumnKind, ...]] = {
     "numeric": ("numeric", "categorical"),
     "boolean": ("boolean", "categorical", "numeric"),
     "date": ("date",),
-    "categorical": ("categorical",),
+    "categorical": ("categorical", "text"),
+    "text": ("text", "categorical"),
     "image": (),
     "empty": (),
 }

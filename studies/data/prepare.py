@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -17,11 +18,13 @@ from studies.data.images import pixels, standardised
 from studies.data.leaks import leaks
 from studies.data.schema import Column, TableSchema, explain_dropped, explain_left_out
 from studies.data.split import STRATIFIABLE, Split, split, split_by_group, split_by_time
+from studies.data.texts import TERMS, tokens
 from studies.data.weights import class_weights
 from studies.errors import DataError
 from studies.spec import StudySpec
 
 CATEGORIES = 50  # one-hot columns for one categorical column; rarer categories share the last
+TEXT = "text "  # begins the name of a part that encodes a column of texts
 NUMERIC = {"numeric", "boolean", "date"}
 
 
@@ -31,11 +34,11 @@ class Examples:
 
     Attributes:
         inputs: standardised and one-hot features, float32: (rows, features); of a "cnn" images,
-            (rows, channels, height, width).
+            (rows, channels, height, width); of texts alone int64 numbers of words, (rows, length).
         targets: int64 class numbers, or float32 standardised values: (rows,).
     """
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[np.float32] | NDArray[np.int64]
     targets: NDArray[np.int64] | NDArray[np.float32]
 
 
@@ -107,14 +110,18 @@ def prepare(table: pa.Table, schema: TableSchema, spec: StudySpec) -> Data:
         targets = _single_precision(((values - mean) / scale)[:, None], (spec.target,))[:, 0]
     warnings += leaks(frame, spec.target, targets, parts)
 
+    inputs: NDArray[np.float32] | NDArray[np.int64]
     if image is not None and image.shape is not None:
         names: tuple[str, ...] = (image.name,)
         inputs = standardised(pixels(table[image.name], image.shape), parts.train)
         if spec.model.kind != "cnn":
             inputs = inputs.reshape(len(inputs), -1)
+    elif spec.model.kind in {"text", "transformer"}:
+        names = (features[0].name,)
+        inputs = tokens(frame[features[0].name].tolist(), parts.train)
     else:
         with np.errstate(invalid="ignore"):  # the mean of a column that is empty in training
-            encoder = _encoder(features).fit(frame.iloc[parts.train])
+            encoder = _fitted(_encoder(features), frame.iloc[parts.train])
         names = _names(encoder)
         inputs = _single_precision(encoder.transform(frame), names)
     train, validation, test = (
@@ -158,6 +165,8 @@ def _frame(table: pa.Table, features: list[Column]) -> pd.DataFrame:
             if column.kind in NUMERIC
             else pd.Series(table[column.name].to_pylist(), dtype=object)
             if column.kind == "image"
+            else pd.Series([text or "" for text in table[column.name].to_pylist()], dtype=object)
+            if column.kind == "text"
             else pd.Series(categories(table[column.name]), dtype=object)
             for column in features
         }
@@ -185,11 +194,32 @@ def _encoder(features: list[Column]) -> ColumnTransformer:
             (
                 "categorical",
                 categorical,
-                [column.name for column in features if column.kind not in NUMERIC],
+                [column.name for column in features if column.kind == "categorical"],
+            ),
+            *(
+                # a column by its name, not in a list: texts, not rows of one text each
+                (f"{TEXT}{column.name}", TfidfVectorizer(max_features=TERMS), column.name)
+                for column in features
+                if column.kind == "text"
             ),
         ],
         sparse_threshold=0.0,
     )
+
+
+def _fitted(encoder: ColumnTransformer, frame: pd.DataFrame) -> ColumnTransformer:
+    try:
+        return encoder.fit(frame)
+    except ValueError as error:
+        if "empty vocabulary" not in str(error):
+            raise
+        texts = [name for _, _, name in encoder.transformers if isinstance(name, str)]
+        raise DataError(
+            f"a column of texts has no word in the training rows: {', '.join(texts)}. Have it ignored.",
+            field="columns",
+            value=texts,
+            allowed="texts with words of two letters or more",
+        ) from error
 
 
 def _category_name(column: str, category: str | None) -> str:
@@ -216,11 +246,13 @@ def _single_precision(values: NDArray[np.float64], names: tuple[str, ...]) -> ND
 def _names(encoder: ColumnTransformer) -> tuple[str, ...]:
     # asked of each part: all together they would need prefixes to be unique
     parts = [
-        encoder.named_transformers_[name]
-        for name, _, columns in encoder.transformers_
+        (name.removeprefix(TEXT) + ":" if name.startswith(TEXT) else "", part)
+        for name, part, columns in encoder.transformers_
         if len(columns)
     ]
-    return tuple(str(name) for part in parts for name in part.get_feature_names_out())
+    return tuple(
+        f"{prefix}{name}" for prefix, part in parts for name in part.get_feature_names_out()
+    )
 
 
 def _mean_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:

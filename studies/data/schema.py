@@ -15,6 +15,7 @@ LeftOut = Literal["empty", "constant", "identifier", "ignored", "beside images"]
 
 COMMON = 20  # values listed for a column, and the most a numeric column may have to list them
 NEARLY_ALL_DISTINCT = 0.9  # share of distinct strings from which a column names its rows
+WORDS_OF_A_TEXT = 4  # on average, from which a column of many strings holds texts
 MANY_MISSING = 0.5  # share of missing values that is worth a warning
 
 _REASONS: dict[LeftOut, str] = {
@@ -117,6 +118,8 @@ def _column(field: pa.Field, values: pa.ChunkedArray) -> Column:
         return Column(name=name, kind="empty", missing=missing, distinct=0, left_out="empty")
     counted = pc.value_counts(values.filter(pa.array(usable)))
     counts = counted.field("counts").to_numpy()
+    if kind == "categorical" and len(counts) > COMMON and _words(values) >= WORDS_OF_A_TEXT:
+        kind = "text"
     whole = kind == "numeric" and _all_whole(values)
     lists_values = kind in {"categorical", "boolean"} or (whole and len(counts) <= COMMON)
     # a stable order: values of the same count stay in the order of the file
@@ -135,6 +138,11 @@ def _column(field: pa.Field, values: pa.ChunkedArray) -> Column:
         shape=shape_of(field),
         left_out=_left_out(kind, values, missing, len(counts)),
     )
+
+
+def _words(values: pa.ChunkedArray) -> float:
+    """Words of a string on average."""
+    return float(pc.mean(pc.count_substring_regex(values, r"\S+")).as_py())
 
 
 def _all_whole(values: pa.ChunkedArray) -> bool:

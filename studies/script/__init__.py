@@ -12,6 +12,7 @@ from studies.data.images import ImageShape
 from studies.data.prepare import CATEGORIES
 from studies.data.schema import TableSchema
 from studies.data.split import HELD_OUT, STRATIFIABLE
+from studies.data.texts import TERMS
 from studies.script.constants import constants, header
 from studies.script.facts import Expected, Facts
 from studies.script.literals import literal
@@ -21,10 +22,13 @@ from studies.spec import ModelSpec, StudySpec
 __all__ = ["Expected", "best_script"]
 
 _IMPORTS: dict[str, Import] = {
+    "Counter": ("collections", "Counter"),
     "GroupShuffleSplit": ("sklearn.model_selection", "GroupShuffleSplit"),
     "OneHotEncoder": ("sklearn.preprocessing", "OneHotEncoder"),
     "Path": ("pathlib", "Path"),
     "SimpleImputer": ("sklearn.impute", "SimpleImputer"),
+    "TfidfVectorizer": ("sklearn.feature_extraction.text", "TfidfVectorizer"),
+    "re": ("re", None),
     "StandardScaler": ("sklearn.preprocessing", "StandardScaler"),
     "UTC": ("datetime", "UTC"),
     "argparse": ("argparse", None),
@@ -94,13 +98,14 @@ def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
         "date": "date",
         "categorical": "str",
         "image": "image",
+        "text": "str",
         "decimal_comma": "decimal_comma",
     }
     readers |= {
         f"{kind} categorical": f"lambda text: category({readers[kind]}(text))"
         for kind in ("numeric", "boolean", "decimal_comma")
     }
-    classification = facts.spec.task == "classification"
+    classification, flags = facts.spec.task == "classification", facts.flags()
     full = facts.configuration.batch == "full"
     scale = [] if classification else ["scale: float"]
     weighted = facts.spec.class_weight is not None
@@ -115,6 +120,13 @@ def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
         "held_out": repr(HELD_OUT),
         "target_type": "object" if facts.target.kind == "categorical" else "float",
         "categories": str(CATEGORIES),
+        "terms": str(TERMS),
+        "encoded": _encoded(facts),
+        "input_type": "int64" if flags["tokens"] else "float32",
+        "inputs": "int(training[0].max()) + 1" if flags["tokens"] else "training[0].shape[1]",
+        "width": str(facts.spec.model.embedding),
+        "heads": str(facts.spec.model.heads),
+        "hidden": str(next(iter(facts.spec.model.hidden), "")),
         "found": "scale"
         if not classification
         else "len(names), weights"
@@ -145,6 +157,23 @@ def _words(facts: Facts, *, total_steps: bool) -> dict[str, str]:
     }
 
 
+def _encoded(facts: Facts) -> str:
+    """The inputs of a table, kind by kind."""
+    flags = facts.flags()
+    parts = [
+        code
+        for flag, code in (
+            ("numbers", "scaler.transform(numbers)"),
+            ("texts", "one_hot.transform(texts)"),
+            ("words", "*bags"),
+        )
+        if flags[flag]
+    ]
+    return (
+        parts[0] if len(parts) == 1 and not flags["words"] else f"np.hstack([{', '.join(parts)}])"
+    )
+
+
 def _network(facts: Facts) -> str:
     """The lines that make it."""
     model = facts.spec.model
@@ -152,6 +181,12 @@ def _network(facts: Facts) -> str:
         return "    return nn.Linear(inputs, outputs)"
     if facts.image is not None and model.kind == "cnn":
         return _convolutions(facts.image, model)
+    if model.kind in {"text", "transformer"}:
+        bag = f"nn.EmbeddingBag(inputs, {model.embedding}, padding_idx=0)"
+        layers = [bag if model.kind == "text" else "Encoder(inputs)"]
+        layers += [f"Dropout({model.embedding})"] if model.dropout else []
+        layers.append(f"nn.Linear({model.embedding}, outputs)")
+        return bracketed("    return nn.Sequential(", layers, ")")
     layers, before = [], "inputs"
     for width in model.hidden:
         layers += [f"nn.Linear({before}, {width})", _ACTIVATIONS[model.activation]]

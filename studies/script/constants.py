@@ -7,6 +7,8 @@ from optimizers.registry import find_rule
 from optimizers.schedules import find_schedule
 from optimizers.torch_export.formatting import bracketed, paragraph
 from studies.data.columns import LARGEST, MISSING
+from studies.data.prepare import NUMERIC
+from studies.data.texts import TOKENS, WORDS
 from studies.script.facts import Facts
 from studies.script.literals import entries, literal, number
 from studies.spec import ModelSpec
@@ -79,6 +81,13 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
     if isinstance(spec.class_weight, dict):
         named = [f"{_class(facts, n)}: {number(w)}" for n, w in spec.class_weight.items()]
         lines.append(bracketed("CLASS_WEIGHTS = {", named, "}"))
+    if flags["tokens"]:
+        lines += [f"WORDS = {WORDS}  # that have a number", f"TOKENS = {TOKENS}  # of a text"]
+    if flags["numbers_beside"]:
+        kinds = sorted(
+            {facts.written(column) for column in facts.features if column.kind in NUMERIC}
+        )
+        lines.append(bracketed("NUMBERS = {", [literal(kind) for kind in kinds], "}"))
     if facts.image is not None:
         lines.append(f"SHAPE = {tuple(facts.image)}  # height, width and channels of an image")
     if flags["numeric"]:
@@ -115,11 +124,15 @@ def _encoding(facts: Facts) -> str:
 def _network(model: ModelSpec) -> str:
     if model.kind == "linear":
         return "linear"
+    dropout = f", dropout {model.dropout!r}" if model.dropout else ""
+    if model.kind in {"text", "transformer"}:
+        more = f", {model.heads} heads, hidden {model.hidden[0]}"
+        block = more if model.kind == "transformer" else ""
+        return f"{model.kind}, embeddings of width {model.embedding}{block}{dropout}"
     if model.kind == "cnn":
         hidden = f"channels {', '.join(map(str, model.channels))}"
     else:
         hidden = f"hidden {', '.join(map(str, model.hidden))}"
-    dropout = f", dropout {model.dropout!r}" if model.dropout else ""
     return f"{model.kind}, {hidden}, {model.activation}{dropout}"
 
 

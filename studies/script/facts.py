@@ -8,6 +8,7 @@ from optimizers.schedules import find_schedule
 from studies.data.dialect import Dialect
 from studies.data.features import split_column
 from studies.data.images import ImageShape
+from studies.data.prepare import NUMERIC
 from studies.data.schema import Column, TableSchema
 from studies.data.split import STRATIFIABLE, sizes
 from studies.spec import Metric, StudySpec
@@ -89,10 +90,12 @@ class Facts:
     def flags(self) -> dict[str, bool]:
         """Which lines of the text this script needs."""
         spec, configuration = self.spec, self.configuration
-        words = {kind.removesuffix(" categorical") for kind in self.kinds}
-        numbers = [c for c in self.features if c.kind not in {"categorical", "image"}]
+        native = {kind.removesuffix(" categorical") for kind in self.kinds}
+        numbers = [c for c in self.features if c.kind in NUMERIC]
         image = self.image is not None
-        texts = len(numbers) < len(self.features) and not image
+        texts = any(column.kind == "categorical" for column in self.features)
+        tokens = spec.model.kind in {"text", "transformer"}
+        words = any(column.kind == "text" for column in self.features) and not tokens
         incomplete = any(column.missing for column in numbers)
         dropped = self.target.missing > 0
         text_target = self.target.kind == "categorical"
@@ -108,22 +111,28 @@ class Facts:
         shuffled = kind != "time"
         rule = find_rule(configuration.optimizer)
         watches = find_schedule(configuration.schedule).watches
-        dropout = spec.model.kind in {"mlp", "cnn"} and spec.model.dropout > 0
+        dropout = spec.model.kind != "linear" and spec.model.dropout > 0
         return {
             "classification": classification,
             "regression": not classification,
-            **{kind: kind in words for kind in ("boolean", "date", "decimal_comma")},
-            "numeric": bool({"numeric", "decimal_comma"} & words),
+            **{kind: kind in native for kind in ("boolean", "date", "decimal_comma")},
+            "numeric": bool({"numeric", "decimal_comma"} & native),
             "recast": any(kind.endswith(" categorical") for kind in self.kinds),
             "numbers": bool(numbers),
             "texts": texts,
-            "mixed": bool(numbers) and texts,
-            "table": not image,
+            "numbers_beside": bool(numbers) and (texts or words),
+            "texts_beside": texts and (bool(numbers) or words),
+            "words": words,
+            "words_dropped": words and dropped,
+            "tokens": tokens,
+            "encoders": not (tokens or image),
+            "tokens_dropped": tokens and dropped,
+            "transformer": spec.model.kind == "transformer",
             "image": image,
             "image_dropped": image and dropped,
             "flat": image and spec.model.kind != "cnn",
-            "numbers_alone": bool(numbers) and not texts,
-            "texts_alone": texts and not numbers,
+            "numbers_alone": bool(numbers) and not (texts or words),
+            "texts_alone": texts and not (numbers or words),
             "incomplete": incomplete,
             "complete": bool(numbers) and not incomplete,
             "dropped": dropped,

@@ -46,7 +46,7 @@ def read_value(text: str, column: str, kind: str) -> Any:
     """One value of a column; a missing one is NaN, or None in a column of categories."""
     text = text.strip()
     if text in MISSING:
-        return None if kind.endswith("categorical") else math.nan
+        return None if kind.endswith(("categorical", "text")) else math.nan
     try:
         return READERS[kind](text)
     except ValueError as error:
@@ -124,6 +124,20 @@ def split(times: np.ndarray) -> list[np.ndarray]:  #? timed
     return [np.sort(part) for part in parts]  #? timed'''
 
 PREPARING = '''\
+def number_words(notes: np.ndarray, training: np.ndarray) -> np.ndarray:  #? tokens
+    """Texts as numbers of their words, 2 for the most common one of the training rows."""  #? tokens
+    split = [re.findall(r"\\w+", (text or "").lower())[:TOKENS] for text in notes]  #? tokens
+    counts = Counter(word for row in training for word in split[row])  #? tokens
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))[:WORDS]  #? tokens
+    numbers = {word: number for number, word in enumerate(ranked, start=2)}  #? tokens
+    length = max(1, *(len(split[row]) for row in training))  #? tokens
+    encoded = np.zeros((len(split), length), dtype=np.int64)  # 0 fills short texts up  #? tokens
+    for row, found in enumerate(split):  #? tokens
+        kept = [numbers.get(word, 1) for word in found[:length]] or [1]  #? tokens
+        encoded[row, : len(kept)] = kept  #? tokens
+    return encoded  #? tokens
+  #? tokens
+  #? tokens
 def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int]:  #? unweighted
     """The rows that train, validate and test, encoded; and the number of classes.  #? unweighted
 def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int, Tensor]:  #? weighted
@@ -134,10 +148,16 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     Every statistic is of the training rows alone.
     """
     values = np.array(table[TARGET], dtype=$target_type)
-    columns = [table[name] for name, kind in COLUMNS.items() if not kind.endswith("categorical")]  #? mixed
-    numbers = np.array(columns).T  #? mixed
-    columns = [table[name] for name, kind in COLUMNS.items() if kind.endswith("categorical")]  #? mixed
-    texts = np.array(columns, dtype=object).T  #? mixed
+    columns = [table[name] for name, kind in COLUMNS.items() if kind in NUMBERS]  #? numbers_beside
+    numbers = np.array(columns).T  #? numbers_beside
+    columns = [table[name] for name, kind in COLUMNS.items() if kind.endswith("categorical")]  #? texts_beside
+    texts = np.array(columns, dtype=object).T  #? texts_beside
+    notes = [  #? words
+        np.array([text or "" for text in table[name]], dtype=object)  #? words
+        for name, kind in COLUMNS.items()  #? words
+        if kind == "text"  #? words
+    ]  #? words
+    notes = np.array(table[next(iter(COLUMNS))], dtype=object)  #? tokens
     images = np.array(table[next(iter(COLUMNS))])  #? image
     numbers = np.array([table[name] for name in COLUMNS]).T  #? numbers_alone
     texts = np.array([table[name] for name in COLUMNS], dtype=object).T  #? texts_alone
@@ -147,6 +167,8 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     numbers = numbers[known]  #? numbers_dropped
     texts = texts[known]  #? texts_dropped
     images = images[known]  #? image_dropped
+    notes = [column[known] for column in notes]  #? words_dropped
+    notes = notes[known]  #? tokens_dropped
     sides = np.array(table[SPLIT_COLUMN])  #? by_column
     sides = sides[known]  #? column_dropped
 
@@ -174,9 +196,12 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     one_hot = OneHotEncoder(  #? texts
         handle_unknown="infrequent_if_exist", max_categories=$categories, sparse_output=False  #? texts
     ).fit(texts[parts[0]])  #? texts
-    encoded = np.hstack([scaler.transform(numbers), one_hot.transform(texts)])  #? mixed
-    encoded = scaler.transform(numbers)  #? numbers_alone
-    encoded = one_hot.transform(texts)  #? texts_alone
+    bags = []  #? words
+    for column in notes:  #? words
+        weigher = TfidfVectorizer(max_features=$terms).fit(column[parts[0]])  #? words
+        bags.append(weigher.transform(column).toarray())  #? words
+    encoded = $encoded  #? encoders
+    encoded = number_words(notes, parts[0])  #? tokens
     # There are 256 levels only: each is standardised once and looked up, channels first.  #? image
     levels, layers = np.arange(256.0), []  #? image
     for channel in range(SHAPE[2]):  #? image
@@ -186,7 +211,7 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
         layers.append(((levels - mean) / spread)[images[..., channel]])  #? image
     encoded = np.stack(layers, axis=1)  #? image
     encoded = encoded.reshape(len(encoded), -1)  #? flat
-    inputs, wanted = torch.from_numpy(encoded.astype(np.float32)), torch.from_numpy(targets)
+    inputs, wanted = torch.from_numpy(encoded.astype(np.$input_type)), torch.from_numpy(targets)
     return [(inputs[rows], wanted[rows]) for rows in parts], $found'''
 
 MODEL = '''\
@@ -207,6 +232,27 @@ class Dropout(nn.Module):  #? dropout
         return hidden * self.mask if self.training else hidden  #? dropout
   #? dropout
   #? dropout
+class Encoder(nn.Module):  #? transformer
+    """Embeddings and positions, one block, and the mean over the words of a text."""  #? transformer
+  #? transformer
+    def __init__(self, words: int) -> None:  #? transformer
+        super().__init__()  #? transformer
+        self.token = nn.Embedding(words, $width, padding_idx=0)  #? transformer
+        self.position = nn.Embedding(TOKENS, $width)  #? transformer
+        self.block = nn.TransformerEncoderLayer(  #? transformer
+            $width, $heads, $hidden, 0.0, "gelu", batch_first=True, norm_first=True  #? transformer
+        )  #? transformer
+        self.norm = nn.LayerNorm($width)  #? transformer
+  #? transformer
+    def forward(self, texts: Tensor) -> Tensor:  #? transformer
+        """(rows, length) -> (rows, width)."""  #? transformer
+        padding = texts == 0  #? transformer
+        placed = self.token(texts) + self.position.weight[: texts.shape[1]]  #? transformer
+        seen = self.norm(self.block(placed, src_key_padding_mask=padding))  #? transformer
+        count = (~padding).sum(1, keepdim=True)  #? transformer
+        return seen.masked_fill(padding.unsqueeze(2), 0).sum(1) / count  #? transformer
+  #? transformer
+  #? transformer
 def build_model(inputs: int, outputs: int) -> nn.Module:
     """The network; its first weights follow from torch's seed."""
 $network
@@ -291,7 +337,7 @@ def main() -> int:
         print(f"{arguments.file} cannot be used: {error}.", file=sys.stderr)
         return 2
     torch.manual_seed(arguments.seed)
-    model = build_model(training[0].shape[1], $outputs)
+    model = build_model($inputs, $outputs)
     train(model, training, validation$scale_given$weights_given, arguments.seed)
     scores = evaluate(model, test$scale_given)
     score = scores.pop(METRIC)

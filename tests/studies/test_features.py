@@ -72,8 +72,8 @@ def test_columns_are_ignored_and_identifiers_brought_in() -> None:
         ({"day": "categorical"}, "'day' is date and must be date or ignored", ["date", "ignored"]),
         (
             {"name": "numeric"},
-            "'name' is categorical and must be categorical or ignored",
-            ["categorical", "ignored"],
+            "'name' is categorical and must be categorical or text or ignored",
+            ["categorical", "text", "ignored"],
         ),
         ({"same": "categorical"}, "'same' has the same value in every row", ["ignored"]),
     ],
@@ -101,9 +101,7 @@ def test_ignoring_everything_is_refused() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match="'numeric', 'categorical', 'boolean', 'date' or 'ignored'"
-    ):
+    with pytest.raises(ValueError, match="'date', 'text' or 'ignored'"):
         StudySpec.model_validate({"columns": {"a": "number"}})
 
 

@@ -79,12 +79,12 @@ def test_nothing_is_looked_at_beside_images() -> None:
         (
             {"model": {"kind": "cnn", "channels": [4, 4, 4, 4]}},
             "model.channels",
-            "model.channels must have at most 3 entries, as the sides of 8 x 8 images halve after",
+            "model.channels must have at most 3 entries, as the sides of the images",
         ),
         (
             {"target": "label", "columns": {"image": "ignored"}, "model": {"kind": "cnn"}},
             "model.kind",
-            "model.kind 'cnn' needs a column of images; the table has none",
+            "model.kind 'cnn' needs a column of images; the table has 1 usable column(s), numeric",
         ),
     ],
 )

@@ -21,6 +21,7 @@ from studies.spec import StudySpec
 from tests.datasets import diabetes, wine
 from tests.studies.images import case as images_case
 from tests.studies.images import table as images
+from tests.studies.reviews import file as reviews
 from tests.studies.scripts import DIGEST, Case, case, write
 
 ADAM = Configuration("adam")
@@ -273,6 +274,15 @@ def test_scripts_are_formatted_and_lint_free(tmp_path: Path) -> None:
         *(
             images_case(tmp_path, images(rows=60, channels=3), target="label", model=model)
             for model in ({}, {"kind": "cnn", "channels": [4], "dropout": 0.1}, {"kind": "mlp"})
+        ),
+        *(
+            case(reviews(tmp_path, beside=beside, gaps=beside), target="verdict", model=model)
+            for model, beside in (
+                ({}, False),
+                ({"kind": "transformer", "dropout": 0.1}, False),
+                ({"kind": "linear"}, False),
+                ({}, True),
+            )
         ),
     ]
     (tmp_path / "sources").mkdir()

@@ -25,6 +25,8 @@ def test_a_spec_reads_back_from_its_json() -> None:
             "kind": "mlp",
             "hidden": [8, 4],
             "channels": [4],
+            "embedding": 8,
+            "heads": 2,
             "activation": "tanh",
             "dropout": 0.1,
         },
