@@ -11,13 +11,15 @@ from service.ingest.columnar import read_columnar
 from service.ingest.delimited import read_delimited
 from service.ingest.errors import IngestError
 from service.ingest.pictures import looks_like_pictures, read_pictures
-from service.ingest.upload import Binary, Upload
+from service.ingest.upload import NOTHING_SAID, Binary, Said, Upload
 
 __all__ = [
+    "NOTHING_SAID",
     "TYPES",
     "UNSAID",
     "Binary",
     "IngestError",
+    "Said",
     "Upload",
     "as_csv",
     "head",
@@ -60,18 +62,29 @@ UNSAID = frozenset({"", "application/octet-stream"})
 MAGIC: dict[bytes, Reader] = {b"PAR1": read_columnar, b"PK\x03\x04": read_archive}
 
 
-def read_upload(path: Path, media_type: str = "") -> Upload:
+def read_upload(path: Path, media_type: str = "", said: Said = NOTHING_SAID) -> Upload:
     """Read a file as its media type says, or as its first bytes do.
 
     Args:
         path: the file; its name says nothing.
         media_type: one of `TYPES` or `UNSAID`.
+        said: of a text file.
 
     Raises:
         IngestError: it holds no table; the message says where and what to do.
     """
-    if media_type not in UNSAID:
-        return TYPES[media_type](path)
-    with path.open("rb") as file:
-        head = file.read(4)
-    return MAGIC.get(head, read_delimited)(path)
+    reader = TYPES.get(media_type)
+    if reader is None:
+        with path.open("rb") as file:
+            head = file.read(4)
+        reader = MAGIC.get(head, read_delimited)
+    if reader is read_delimited:
+        return read_delimited(path, said)
+    if given := said.model_dump(exclude_none=True):
+        raise IngestError(
+            f"{' and '.join(given)} can be said of a text file alone; this one says itself how it is "
+            "to be read. Leave it out.",
+            value=given,
+            allowed="text/csv and its kin",
+        )
+    return reader(path)
