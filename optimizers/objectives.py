@@ -1,6 +1,7 @@
 """What a network's outputs are judged by: the training loss and the metrics of a task."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Protocol
 
 import torch
@@ -39,13 +40,25 @@ class CrossEntropy:
     Args:
         label_smoothing: share of the wanted probability spread evenly over all classes, in
             training alone (Szegedy et al. 2015, arXiv:1512.00567), in [0, 1).
+        class_weights: what a row of each class counts in training, metrics left as they are. The
+            loss is the mean of the weighted losses, as in scikit-learn, and not divided by the
+            batch's weights, as in `torch.nn.CrossEntropyLoss`: with single samples the weights
+            would cancel out.
     """
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None
+    ) -> None:
         if not 0 <= label_smoothing < 1:
             allowed = "a number at least 0 and below 1"
             raise InvalidProblem("label_smoothing", label_smoothing, allowed)
+        for weight in class_weights or ():
+            if not (isfinite(weight) and weight > 0):
+                raise InvalidProblem("class_weights", weight, "finite numbers above 0")
         self.label_smoothing = label_smoothing
+        self.class_weights = (
+            None if class_weights is None else torch.tensor(class_weights, dtype=torch.float64)
+        )
 
     def check(self, targets: Tensor, outputs: int) -> None:
         """Targets must be numbers of classes, one output a class."""
@@ -54,15 +67,23 @@ class CrossEntropy:
         for target in (int(targets.min()), int(targets.max())):
             if not 0 <= target < outputs:
                 raise InvalidProblem("targets", target, f"class numbers from 0 to {outputs - 1}")
+        if self.class_weights is not None and len(self.class_weights) != outputs:
+            found = f"{len(self.class_weights)} weights"
+            raise InvalidProblem("class_weights", found, f"one for each of {outputs} classes")
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy of every trial, (K,)."""
         smoothing = self.label_smoothing
-        losses = F.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
+        weights = None if self.class_weights is None else self.class_weights.to(outputs)
+        losses = F.cross_entropy(
+            outputs, targets, weights, reduction="none", label_smoothing=smoothing
+        )
         return losses.mean(1)
 
     def slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy, (K,), and (softmax - wanted probability) / batch."""
+        if self.class_weights is not None:
+            return self._weighted_slope(outputs, targets, self.class_weights.to(outputs))
         classes, batch = outputs.shape[1:]
         spread = self.label_smoothing / classes
         log_share = torch.log_softmax(outputs, 1)
@@ -72,6 +93,22 @@ class CrossEntropy:
             loss.sub_(log_share.sum((1, 2)), alpha=spread / batch)
         slope = log_share.exp_().sub_(spread)
         slope.scatter_add_(1, right, slope.new_full((), spread * classes - 1).expand(right.shape))
+        return loss, slope.div_(batch)
+
+    def _weighted_slope(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As `slope`, each class's wanted probability times its weight."""
+        classes, batch = outputs.shape[1:]
+        wanted = torch.full_like(outputs, self.label_smoothing / classes)
+        right = targets.unsqueeze(1)  # (K, 1, batch)
+        wanted.scatter_add_(
+            1, right, wanted.new_full((), 1 - self.label_smoothing).expand(right.shape)
+        )
+        wanted *= weights.unsqueeze(1)
+        log_share = torch.log_softmax(outputs, 1)
+        loss = (log_share * wanted).sum((1, 2)).div_(-batch)
+        slope = log_share.exp_().mul_(wanted.sum(1, keepdim=True)).sub_(wanted)
         return loss, slope.div_(batch)
 
     def metrics(self, blocks: Iterable[Block]) -> dict[str, Tensor]:

@@ -33,7 +33,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Table = Annotated[
     Path,
     typer.Argument(
-        exists=True, dir_okay=False, help="A table: .csv with header, .tsv, .parquet or .npz."
+        exists=True,
+        dir_okay=False,
+        help="A table: .csv with header, .tsv, .parquet or .npz; or a .zip of pictures.",
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="Column to predict.")]

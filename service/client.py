@@ -21,6 +21,7 @@ MEDIA_TYPES = {
     ".tsv": "text/tab-separated-values",
     ".parquet": "application/vnd.apache.parquet",
     ".npz": "application/x-npz",
+    ".zip": "application/zip",
 }
 """What files are, by the ends of their names; any other is sent as CSV."""
 
@@ -89,7 +90,7 @@ class Client:
         self._http.close()
 
     def upload(self, path: Path, *, name: str | None = None, target: str | None = None) -> Json:
-        """Upload a table (.csv, .tsv, .parquet or .npz); the answer says what was recognised in it."""
+        """Upload a table (.csv, .tsv, .parquet, .npz) or a .zip of pictures; the answer says what was recognised in it."""
         params = {"name": name or path.stem} | ({"target": target} if target else {})
         with path.open("rb") as file:
             return self._call(

@@ -11,7 +11,7 @@ from sqlalchemy import delete as sql_delete
 from service import owned
 from service.database import Database
 from service.errors import Conflict
-from service.ingest import head
+from service.ingest import NOTHING_SAID, Said, head
 from service.ingest.apart import read_apart
 from service.store import Store
 from service.tables import datasets, jobs
@@ -31,6 +31,7 @@ def add(
     name: str,
     target: str | None,
     media_type: str = "",
+    said: Said = NOTHING_SAID,
 ) -> str:
     """Check an uploaded file, keep it in canonical form, and return the dataset's id.
 
@@ -39,7 +40,7 @@ def add(
         SpecError: there is no column of the target's name.
     """
     with store.draft() as draft:
-        read = read_apart(upload, media_type, draft)
+        read = read_apart(upload, media_type, draft, said)
         names = [column.name for column in read.schema.columns]
         if target is not None and target not in names:
             raise unknown("target", target, names)

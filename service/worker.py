@@ -20,6 +20,9 @@ from studies.spec import StudySpec
 from studies.trained import Trained, train_for_weights
 from studies.wave import TrialResult, WaveTrial, run_wave
 
+PREPARING = {"target", "task", "seed", "model", "columns", "split", "class_weight"}
+"""The fields of a spec that decide how its data is cut and encoded."""
+
 POLL_SECONDS = 0.5  # how often a wave asks whether it should stop
 
 
@@ -108,7 +111,7 @@ def look(dataset: Path, spec: StudySpec) -> Look:
 
 
 def _data(dataset: Path, spec: StudySpec) -> Data:
-    return _prepared(dataset, spec.model_dump_json(include={"target", "task", "seed"}))
+    return _prepared(dataset, spec.model_dump_json(include=PREPARING))
 
 
 @lru_cache(maxsize=4)

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from studies.data.features import candidates, check_columns
 from studies.data.schema import Column, TableSchema, explain_dropped
 from studies.data.split import STRATIFIABLE, sizes
+from studies.data.weights import check_weighted
 from studies.errors import SpecError, unknown
+from studies.networks import resolve_model
 from studies.spec import METRICS, Batch, Metric, StudySpec, Task
 
 TARGET_NAMES = ("target", "label", "class", "y")  # in order of preference
 FEWEST_ROWS = 20
+FEWEST_GROUPS = 3  # one a part
 MOST_CLASSES = 1000
 BATCHES = (32, 128)
 SINGLE_STEPS = 10_000  # steps a trial may take, one row each, before "single" is too slow
@@ -39,10 +43,14 @@ def resolve(spec: StudySpec, schema: TableSchema) -> Resolved:
     """
     inferred: dict[str, str] = {}
     target = _target(spec.target, schema, inferred)
-    _check_usable(target, schema)
+    spec = spec.model_copy(update={"target": target.name})
+    check_columns(schema, spec)
+    _check_usable(target, schema, spec)
     rows = schema.rows - target.missing
     task = spec.task or _infer_task(target, rows, inferred)
     _check_task(task, target)
+    _check_split(spec, task, schema)
+    _check_class_weight(spec, task, target)
     metric = spec.metric or _infer_metric(task, inferred)
     if metric not in METRICS[task]:
         raise SpecError(
@@ -51,14 +59,15 @@ def resolve(spec: StudySpec, schema: TableSchema) -> Resolved:
             value=metric,
             allowed=list(METRICS[task]),
         )
+    model = resolve_model(spec, schema, inferred)
     training = sizes(rows)[0]
     batch = spec.space.batch or _infer_batch(training, spec.budget.epochs, inferred)
     _check_batch(batch, training)
     return Resolved(
         spec=spec.model_copy(
             update={
-                "target": target.name,
                 "task": task,
+                "model": model,
                 "metric": metric,
                 "space": spec.space.model_copy(update={"batch": batch}),
             }
@@ -79,12 +88,13 @@ def _target(name: str | None, schema: TableSchema, inferred: dict[str, str]) -> 
         if usual in by_name:
             inferred["target"] = f"{by_name[usual].name!r} is a usual name for what to predict"
             return by_name[usual]
-    inferred["target"] = f"{schema.columns[-1].name!r} is the last column"
-    return schema.columns[-1]
+    labels = [c for c in schema.columns if c.kind not in {"image", "text"}] or schema.columns
+    inferred["target"] = f"{labels[-1].name!r} is the last column"
+    return labels[-1]
 
 
-def _check_usable(target: Column, schema: TableSchema) -> None:
-    others = [column for column in schema.columns if column.name != target.name]
+def _check_usable(target: Column, schema: TableSchema, spec: StudySpec) -> None:
+    others = candidates(schema, spec)
     usable = [column.name for column in others if column.left_out is None]
     if target.kind == "empty":
         raise _target_error(target, "has no values", usable)
@@ -92,6 +102,8 @@ def _check_usable(target: Column, schema: TableSchema) -> None:
         raise _target_error(target, "has one value only and needs at least two", usable)
     if target.kind == "date":
         raise _target_error(target, "holds dates, which cannot be predicted", usable)
+    if target.kind in {"image", "text"}:
+        raise _target_error(target, f"holds {target.kind}s, which cannot be predicted", usable)
     if target.kind == "categorical" and target.left_out == "identifier":
         raise _target_error(target, "has a different text in nearly every row", usable)
     if not usable:
@@ -159,6 +171,64 @@ def _check_task(task: Task, target: Column) -> None:
             value=task,
             allowed=["regression"] if target.kind == "numeric" else [],
         )
+
+
+def _check_split(spec: StudySpec, task: Task, schema: TableSchema) -> None:
+    asked = spec.split
+    if asked is None:
+        return
+    if asked.kind == "stratified" and task == "regression":
+        raise SpecError(
+            "split.kind 'stratified' needs classes; the task is regression. Use 'random', "
+            "'grouped' or 'time'.",
+            field="split.kind",
+            value=asked.kind,
+            allowed=["random", "grouped", "time"],
+        )
+    if asked.column is None:
+        return
+    fitting = [
+        column.name
+        for column in schema.columns
+        if column.name != spec.target and _splits_by(column, asked.kind) is None
+    ]
+    column = schema.column(asked.column)
+    if column is None or column.name == spec.target:
+        raise unknown("split.column", asked.column, fitting)
+    if problem := _splits_by(column, asked.kind):
+        raise SpecError(
+            f"split.column {column.name!r} {problem}. For a split by {asked.kind} it may be: "
+            f"{', '.join(fitting) or 'none of this table'}.",
+            field="split.column",
+            value=column.name,
+            allowed=fitting,
+        )
+
+
+def _splits_by(column: Column, kind: str) -> str | None:
+    """What keeps a column from splitting rows so."""
+    if column.missing:
+        return f"has no value in {column.missing} rows"
+    if kind == "time" and column.kind not in {"date", "numeric"}:
+        return f"holds neither dates nor numbers; it is {column.kind}"
+    if kind == "grouped" and column.distinct < FEWEST_GROUPS:
+        return f"has {column.distinct} distinct values; groups must be {FEWEST_GROUPS} at least"
+    return None
+
+
+def _check_class_weight(spec: StudySpec, task: Task, target: Column) -> None:
+    if spec.class_weight is None:
+        return
+    if task == "regression":
+        raise SpecError(
+            "class_weight needs classes; the task is regression. Leave it out.",
+            field="class_weight",
+            value=spec.class_weight,
+            allowed=None,
+        )
+    # Of other targets the classes are known once the rows are read.
+    if spec.class_weight != "balanced" and len(target.common) == target.distinct:
+        check_weighted(spec.class_weight, [count.value for count in target.common])
 
 
 def _infer_metric(task: Task, inferred: dict[str, str]) -> Metric:

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Task = Literal["classification", "regression"]
 Metric = Literal["log_loss", "accuracy", "rmse", "mae", "r2"]
 Batch = Annotated[int, Field(ge=1, le=65_536)] | Literal["full", "single"]
+Weight = Annotated[float, Field(gt=0.0, le=1e6)]
 Width = Annotated[int, Field(ge=1, le=4096)]
+
+ColumnKind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
 
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "classification": ("log_loss", "accuracy"),
@@ -36,8 +39,26 @@ class _Strict(BaseModel):
 class ModelSpec(_Strict):
     """The network that every trial of the study trains."""
 
-    kind: Literal["linear", "mlp"] = "mlp"
+    kind: Literal["linear", "mlp", "cnn", "text", "transformer"] = Field(
+        default="mlp",
+        description='Left out, "cnn" for images and "text" where the only feature is one of texts.',
+    )
     hidden: list[Width] = Field(default=[128], max_length=8, description="Widths of hidden layers.")
+    channels: list[Width] = Field(
+        default=[8, 16],
+        min_length=1,
+        max_length=6,
+        description='What each 3 x 3 convolution of a "cnn" makes; the sides halve after each.',
+    )
+    embedding: Width = Field(
+        default=32, description='Numbers a word has in "text" (a bag of words) and "transformer".'
+    )
+    heads: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description='Of the attention of a "transformer"; they divide the embedding.',
+    )
     activation: Literal["relu", "tanh", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
@@ -45,6 +66,33 @@ class ModelSpec(_Strict):
     def _an_mlp_has_layers(self) -> "ModelSpec":
         if self.kind == "mlp" and not self.hidden:
             raise ValueError('an "mlp" needs at least one hidden width; use kind "linear" for none')
+        if self.kind == "transformer" and len(self.hidden) != 1:
+            raise ValueError(f'a "transformer" has one hidden width; got {len(self.hidden)}')
+        if self.kind == "transformer" and self.embedding % self.heads:
+            raise ValueError(f"heads must divide the embedding, {self.embedding}; got {self.heads}")
+        return self
+
+
+class SplitSpec(_Strict):
+    """Which rows train, validate and test: 64, 16 and 20 % of them."""
+
+    kind: Literal["random", "stratified", "grouped", "time"] = Field(
+        description='"stratified": each part has its share of each class; "grouped": rows with the '
+        'same value of `column` stay together; "time": the rows with the least values of `column` '
+        "train, those with the greatest test."
+    )
+    column: str | None = Field(
+        default=None, description='Of the groups or times; for "grouped" and "time" alone.'
+    )
+    feature: bool = Field(default=False, description="Whether that column is a feature as well.")
+
+    @model_validator(mode="after")
+    def _some_kinds_have_a_column(self) -> "SplitSpec":
+        needed = self.kind in {"grouped", "time"}
+        if needed and self.column is None:
+            raise ValueError(f'"{self.kind}" needs the column to split by; got none')
+        if not needed and (self.column is not None or self.feature):
+            raise ValueError(f'"{self.kind}" takes no column; got {self.column!r}')
         return self
 
 
@@ -126,6 +174,19 @@ class StudySpec(_Strict):
 
     target: str | None = Field(default=None, description="Column to predict.")
     task: Task | None = None
+    columns: dict[str, ColumnKind] = Field(
+        default={},
+        description="Kinds of columns that are not as recognised: a number that is a code is "
+        '"categorical", and what was left out as an identifier comes in by its kind.',
+    )
+    split: SplitSpec | None = Field(
+        default=None, description="Left out: stratified for classes, random for values."
+    )
+    class_weight: Literal["balanced"] | dict[str, Weight] | None = Field(
+        default=None,
+        description="What a row of each class counts in the training loss, 1 for classes not "
+        'named; "balanced": rows / (classes * rows of the class), of the training rows.',
+    )
     model: ModelSpec = ModelSpec()
     metric: Metric | None = None
     space: SpaceSpec = SpaceSpec()

@@ -41,7 +41,12 @@ def train_for_weights(data: Data, spec: StudySpec, member: WaveTrial) -> Trained
 
     Returns:
         The network; None if it diverged.
+
+    Raises:
+        ValueError: the data's preprocessing cannot be described.
     """
+    if data.preprocessing is None:
+        raise ValueError("what becomes of texts, images and codes cannot be described")
     (outcome,) = train(
         build_problem(data, spec),
         tensors(data.train),

@@ -13,7 +13,9 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from pydantic import BaseModel
 
+from studies.data.features import features
 from studies.data.schema import Column, TableSchema
+from studies.data.texts import TERMS
 from studies.space import Space, contests
 from studies.spec import Metric, ModelSpec, StudySpec, Task
 
@@ -22,6 +24,9 @@ MOST = 5
 
 ONE_IN = 10
 """Of a study's trials are transferred at most: history may mislead."""
+
+PLAIN = {"linear", "mlp"}
+"""Networks of layers alone; another kind is a step away from all others."""
 
 LEAST_LIKENESS = 0.1
 """Below it a study says nothing that the catalogue's defaults do not say."""
@@ -114,14 +119,13 @@ def meta_features(spec: StudySpec, schema: TableSchema, digest: str) -> MetaFeat
     target = schema.column(str(spec.target))
     if target is None:
         raise ValueError(f"meta_features needs the table of the spec; {spec.target!r} is not in it")
-    others = (column for column in schema.columns if column.name != target.name)
     return MetaFeatures(
         task=spec.task,
         metric=spec.metric,
         model=spec.model,
         epochs=spec.budget.epochs,
         rows=schema.rows - target.missing,
-        features=sum(_inputs(column) for column in others if column.left_out is None),
+        features=sum(_inputs(column) for column in features(schema, spec)),
         classes=target.distinct if spec.task == "classification" else 1,
         table=(digest, target.name),
         seed=spec.seed,
@@ -175,13 +179,25 @@ def choose(spec: StudySpec, earlier: Iterable[Earlier]) -> list[Transferred]:
 
 
 def _inputs(column: Column) -> int:
+    if column.shape is not None:
+        return prod(column.shape)
+    if column.kind == "text":
+        return TERMS
     return column.distinct if column.kind == "categorical" else 1
+
+
+def _widths(model: ModelSpec) -> list[int]:
+    """Of its layers."""
+    by_kind = {"linear": [], "mlp": model.hidden, "cnn": model.channels}
+    return by_kind.get(model.kind, [model.embedding])
 
 
 def _between(a: ModelSpec, b: ModelSpec) -> float:
     """Steps between two networks; a linear model has no layer whose width could differ."""
-    one, other = (model.hidden if model.kind == "mlp" else [] for model in (a, b))
-    steps = float(abs(len(one) - len(other)))
+    one, other = _widths(a), _widths(b)
+    steps = float(abs(len(one) - len(other))) + (
+        a.kind != b.kind and bool({a.kind, b.kind} - PLAIN)
+    )
     if one and other:
         widths = [prod(hidden) ** (1 / len(hidden)) for hidden in (one, other)]
         steps += abs(log10(widths[0]) - log10(widths[1])) + 0.5 * (a.activation != b.activation)

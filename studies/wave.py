@@ -8,13 +8,17 @@ import torch
 
 from optimizers.configuration import Configuration
 from optimizers.memory import state_bytes
+from optimizers.models.cnn import CNN
 from optimizers.models.mlp import MLP
+from optimizers.models.text import EmbeddingBag
+from optimizers.models.transformer import Transformer
 from optimizers.objectives import CrossEntropy, Objective, SquaredError
 from optimizers.problem import Examples, Problem
 from optimizers.stack import Outcome
 from optimizers.training import train
 from studies.data.prepare import Data
 from studies.data.prepare import Examples as Rows
+from studies.data.texts import TOKENS
 from studies.divergence import Trouble, trouble
 from studies.rungs import FEWEST_STEPS, decide, ladder
 from studies.spec import MAXIMIZED, StudySpec
@@ -96,10 +100,29 @@ def build_problem(data: Data, spec: StudySpec) -> Problem:
     """The network and loss of a resolved spec."""
     objective: Objective
     if spec.task == "classification":
-        objective, outputs = CrossEntropy(), len(data.classes)
+        objective, outputs = CrossEntropy(class_weights=data.class_weights), len(data.classes)
     else:
         objective, outputs = SquaredError(data.target_scale), 1
     model = spec.model
+    if model.kind == "cnn":
+        channels, height, width = data.train.inputs.shape[1:]
+        image = (channels, height, width)
+        return CNN(image, outputs, objective, model.channels, model.activation, model.dropout)
+    if model.kind in {"text", "transformer"}:
+        vocabulary = int(data.train.inputs.max()) + 1  # whose every word is in the training rows
+        if model.kind == "text":
+            return EmbeddingBag(vocabulary, outputs, objective, model.embedding, model.dropout)
+        (hidden_width,) = model.hidden
+        return Transformer(
+            vocabulary=vocabulary,
+            length=TOKENS,
+            outputs=outputs,
+            objective=objective,
+            width=model.embedding,
+            heads=model.heads,
+            hidden=hidden_width,
+            dropout=model.dropout,
+        )
     hidden = model.hidden if model.kind == "mlp" else []
     features = data.train.inputs.shape[1]
     return MLP(features, outputs, objective, hidden, model.activation, model.dropout)

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from service.ingest import read_upload, write_parquet
 from service.ingest.errors import IngestError
-from service.ingest.upload import Format
+from service.ingest.upload import NOTHING_SAID, Format, Said
 from studies.data.schema import TableSchema, describe
 from studies.errors import DataError
 
@@ -38,7 +38,9 @@ if sys.platform == "win32":
 else:
     _CONTEXT = multiprocessing.get_context("forkserver")
 # What readers import: the main module as well, and pandas, which Arrow imports when it needs it.
-_CONTEXT.set_forkserver_preload([__name__, "service.cli", "pandas"])
+_CONTEXT.set_forkserver_preload(
+    [__name__, "service.cli", "pandas", "PIL.PngImagePlugin", "PIL.JpegImagePlugin"]
+)
 _FORMAT: TypeAdapter[Format] = TypeAdapter(Format)
 
 logger = logging.getLogger(__name__)
@@ -66,13 +68,14 @@ def make_ready() -> None:
     reader.join()
 
 
-def read_apart(path: Path, media_type: str, draft: Path) -> Described:
+def read_apart(path: Path, media_type: str, draft: Path, said: Said = NOTHING_SAID) -> Described:
     """Read an upload, write its table in canonical form, and describe it.
 
     Args:
         path: the upload.
         media_type: as `read_upload` takes it.
         draft: where to write the table.
+        said: of a text file.
 
     Raises:
         DataError: the file is no table that can be learned from, or takes far too much to read.
@@ -81,7 +84,9 @@ def read_apart(path: Path, media_type: str, draft: Path) -> Described:
     memory = MEMORY + MEMORY_A_BYTE * size
     seconds = SECONDS + SECONDS_A_MEBIBYTE * size / 2**20
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    reader = _CONTEXT.Process(target=_read, args=(path, media_type, draft, theirs), daemon=True)
+    reader = _CONTEXT.Process(
+        target=_read, args=(path, media_type, said, draft, theirs), daemon=True
+    )
     reader.start()
     theirs.close()
     try:
@@ -103,11 +108,11 @@ def _nothing() -> None:
     """What a reader does that is there to start the others' parent."""
 
 
-def _read(path: Path, media_type: str, draft: Path, answer: Connection) -> None:
+def _read(path: Path, media_type: str, said: Said, draft: Path, answer: Connection) -> None:
     """Runs in the reader; the answer is JSON, as a reader may have been taken over."""
     answer.send_bytes(b"begun")
     try:
-        upload = read_upload(path, media_type)
+        upload = read_upload(path, media_type, said)
         schema = describe(upload.table)
         write_parquet(upload.table, draft)
         told = {

@@ -10,6 +10,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from studies.data.columns import MISSING
+from studies.data.images import shape_of
 
 ROWS_AT_ONCE = 10_000
 
@@ -43,21 +44,31 @@ def as_csv(path: Path) -> Iterator[bytes]:
         header = True
         for batch in file.iter_batches(ROWS_AT_ONCE):
             text = pa.BufferOutputStream()
-            plain = pa.table(
-                # without the fractions, which are 0, and which no reader of CSV takes
-                [c.cast(pa.time32("s")) if pa.types.is_time(c.type) else c for c in batch.columns],
-                names=batch.schema.names,
-            )
+            plain = pa.table([_as_text(c) for c in batch.columns], names=batch.schema.names)
             pa_csv.write_csv(plain, text, pa_csv.WriteOptions(include_header=header))
             yield text.getvalue().to_pybytes()
             header = False
 
 
+def _as_text(column: pa.Array) -> pa.Array:
+    """A column as CSV can hold it: images in hexadecimal digits."""
+    if pa.types.is_fixed_size_binary(column.type):
+        return pa.array([image.hex() for image in column.to_pylist()])
+    # without the fractions, which are 0, and which no reader of CSV takes
+    return column.cast(pa.time32("s")) if pa.types.is_time(column.type) else column
+
+
 def head(path: Path, rows: int) -> list[dict[str, Any]]:
-    """The first rows of what `write_parquet` wrote: values by column."""
+    """The first rows of what `write_parquet` wrote: values by column, of images the shape."""
     with pq.ParquetFile(path, arrow_extensions_enabled=False) as file:
         first = next(file.iter_batches(rows), None)
-        return [] if first is None else first.to_pylist()
+        if first is None:
+            return []
+        shapes = {field.name: shape_of(field) for field in first.schema}
+        return [
+            {name: shapes[name] or value for name, value in row.items()}
+            for row in first.to_pylist()
+        ]
 
 
 def read_parquet(path: Path) -> pa.Table:

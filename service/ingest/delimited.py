@@ -13,7 +13,7 @@ from service.ingest.canonical import canonical
 from service.ingest.errors import IngestError
 from service.ingest.names import SHOWN, check_names
 from service.ingest.sniffing import DELIMITERS, find_delimiter, find_encoding
-from service.ingest.upload import Upload
+from service.ingest.upload import NOTHING_SAID, Said, Upload
 from studies.data.columns import MISSING
 from studies.data.dialect import Dialect
 
@@ -22,8 +22,8 @@ DECIMAL_COMMA = r"^[+-]?((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
 """A number with a comma before its decimals, and perhaps points between thousands."""
 
 
-def read_delimited(path: Path) -> Upload:
-    """Read a text file with a header into a typed table; its dialect is found out.
+def read_delimited(path: Path, said: Said = NOTHING_SAID) -> Upload:
+    """Read a text file with a header into a typed table; what is not said of its dialect is found out.
 
     Column names and text lose the spaces around them. Dates and times are kept to the
     microsecond. A column holds integers, floats, booleans, dates, times, text or nulls.
@@ -31,16 +31,18 @@ def read_delimited(path: Path) -> Upload:
     Raises:
         IngestError: the file is no such table; the message says where and what to do.
     """
-    encoding = find_encoding(path)
-    file = _File(path, encoding.name, find_delimiter(path, encoding.name))
+    encoding = find_encoding(path, said.encoding)
+    delimiter = said.delimiter or find_delimiter(path, encoding.name)
+    file = _File(path, encoding.name, delimiter)
     names = file.names()
     if encoding.quotes % 2:
         file.check_rows(len(names))  # a quote left open swallows the rows after it
     columns = [canonical(column) for column in file.columns(len(names))]
     decimal_commas = []
     for place, (name, column) in enumerate(zip(names, columns, strict=True)):
-        # Between commas "1,234" would be a number with its thousands apart.
-        if file.delimiter != "," and _has_decimal_commas(column):
+        # Between commas "1,234" would be a number with its thousands apart, unless it is said.
+        likely = file.delimiter != "," if said.decimal is None else said.decimal == ","
+        if likely and _has_decimal_commas(column):
             plain = pc.replace_substring(pc.replace_substring(column, ".", ""), ",", ".")
             columns[place] = plain.cast(pa.float64())
             decimal_commas.append(name)

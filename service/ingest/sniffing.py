@@ -58,12 +58,14 @@ class Encoding:
     quotes: int
 
 
-def find_encoding(path: Path) -> Encoding:
-    """UTF-8, or what a byte order mark says, or what the letters look like.
+def find_encoding(path: Path, said: str | None = None) -> Encoding:
+    """What the sender says; else UTF-8, or what a byte order mark says, or what the letters look like.
 
     Raises:
-        IngestError: the file is binary, or its lines have different encodings.
+        IngestError: the file is binary, its lines have different encodings, or not the one said.
     """
+    if said is not None:
+        return _check_said(path, "utf-8-sig" if said == "utf-8" else said)
     with path.open("rb") as file:
         head = file.read(4)
     name = next((name for mark, name in MARKS.items() if head.startswith(mark)), "utf-8-sig")
@@ -78,6 +80,18 @@ def find_encoding(path: Path) -> Encoding:
         return Encoding(guess, guessed=True, quotes=_count_quotes(path, guess))
     except _UndecodableError as error:
         raise error.told() from error
+
+
+def _check_said(path: Path, name: str) -> Encoding:
+    try:
+        return Encoding(name, guessed=False, quotes=_count_quotes(path, name))
+    except _UndecodableError as error:
+        raise IngestError(
+            f"the file is no text in {name.removesuffix('-sig')}. Say its true encoding, or none, and "
+            "it is found out.",
+            value=name.removesuffix("-sig"),
+            allowed="the encoding that the file was written in",
+        ) from error
 
 
 def find_delimiter(path: Path, encoding: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +11,8 @@ from starlette.responses import StreamingResponse
 
 from service import datasets
 from service.errors import Invalid, Timeout, TooLarge, UnsupportedMedia
-from service.ingest import TYPES, UNSAID, as_csv
+from service.ingest import TYPES, UNSAID, Said, as_csv
+from service.ingest.upload import TextEncoding
 from service.login import CurrentPrincipal
 from service.schemas import Cursor, DatasetDetail, DatasetView, Page, dataset_view
 from service.services import CurrentServices, Services
@@ -34,10 +35,18 @@ async def upload(
     principal: CurrentPrincipal,
     name: Name,
     target: Annotated[str | None, Query(description="Column to predict.")] = None,
+    encoding: Annotated[TextEncoding | None, Query(description="Of a text file.")] = None,
+    delimiter: Annotated[
+        Literal[",", ";", "\t", "|"] | None, Query(description="Between values of a text file.")
+    ] = None,
+    decimal: Annotated[
+        Literal[".", ","] | None, Query(description="Before the decimals of a text file.")
+    ] = None,
 ) -> DatasetDetail:
     """Upload a table as the raw body of the request: CSV and its kin, Parquet, or NPZ.
 
-    Delimiter, encoding and decimal commas of a text file are found out; it needs a header. A body
+    Delimiter, encoding and decimal commas of a text file are found out unless they are said; it needs
+    a header. Images are an array in an NPZ file, or a ZIP of pictures in class folders. A body
     of the type application/octet-stream is known by its first bytes.
     """
     media_type = _check_declared(request, services.settings.max_upload_bytes)
@@ -57,6 +66,7 @@ async def upload(
             name=name,
             target=target,
             media_type=media_type,
+            said=Said(encoding=encoding, delimiter=delimiter, decimal=decimal),
         )
     return await run_in_threadpool(_detail, services, principal.owner, dataset_id)
 

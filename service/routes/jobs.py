@@ -29,7 +29,7 @@ def submit(spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal
     """Queue a job; what the spec leaves open is inferred from the data and shown."""
     with services.database.read() as connection:
         dataset = datasets.get(connection, principal.owner, spec.dataset)
-    study = StudySpec.model_validate(spec.model_dump(exclude={"dataset"}))
+    study = StudySpec.model_validate(spec.model_dump(exclude={"dataset"}, exclude_unset=True))
     if study.target is None and dataset.target is not None:
         study = study.model_copy(update={"target": dataset.target})
     resolved = resolve(study, datasets.schema(dataset))

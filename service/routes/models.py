@@ -12,6 +12,7 @@ from service.routes.jobs import best_of, report
 from service.services import CurrentServices
 from service.worker import Wave
 from studies.confirmation import Run
+from studies.data.preprocessing import describable
 from studies.model_files import Form, Model, archive
 from studies.report import Report
 from studies.spec import StudySpec
@@ -48,6 +49,14 @@ def model(
         row = jobs.get(connection, principal.owner, job_id)
         dataset = datasets.get(connection, principal.owner, row.dataset_id)
     spec = StudySpec.model_validate(row.spec)
+    if not describable(datasets.schema(dataset), spec):
+        raise Conflict(
+            "Networks of texts, images and columns read as categories cannot be taken along yet. "
+            "The script of the job, `best?format=python`, trains this one.",
+            field="job",
+            value=job_id,
+            allowed="a job on numbers, dates, booleans and categories, read as they are",
+        )
     configuration = Configuration.from_dict(best.config)
     seed = confirmed.seed if confirmed else spec.seed
     member = WaveTrial(number, configuration, seed)

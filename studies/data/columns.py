@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from studies.errors import DataError
 
-Kind = Literal["numeric", "boolean", "date", "categorical", "empty"]
+Kind = Literal["numeric", "boolean", "date", "categorical", "text", "image", "empty"]
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?")
 """How a file may write that a value is missing."""
@@ -34,6 +34,8 @@ def kind_of(name: str, column: pa.ChunkedArray) -> Kind:
         return "date"
     if kinds.is_string(column.type) or kinds.is_large_string(column.type):
         return "categorical"
+    if kinds.is_fixed_size_binary(column.type):
+        return "image"
     allowed = "numbers, booleans, dates, times or text"
     raise DataError(
         f"column {name!r} has the type {column.type}; a column must hold {allowed}",
@@ -61,6 +63,20 @@ def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy().copy()
     values[np.abs(values) > LARGEST] = np.nan
     return values
+
+
+def categories(column: pa.ChunkedArray) -> list[str | None]:
+    """A text, numeric or boolean column as the names of categories: (rows,).
+
+    Whole numbers have no decimals, however they were written; False is 0 and True is 1.
+    """
+    if pa.types.is_string(column.type):
+        texts: list[str | None] = column.to_pylist()
+        return texts
+    return [
+        None if np.isnan(value) else str(int(value)) if value.is_integer() else str(value)
+        for value in numbers(column).tolist()
+    ]
 
 
 def labels(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.compose import ColumnTransformer
 
 from studies.data.columns import LARGEST, MISSING
-from studies.data.schema import Column
+from studies.data.features import features
+from studies.data.schema import Column, TableSchema
+from studies.spec import StudySpec
 
 
 class _Finite(BaseModel):
@@ -73,9 +75,15 @@ class Preprocessing(_Finite):
     )
 
 
+def describable(schema: TableSchema, spec: StudySpec) -> bool:
+    """Whether `Preprocessing` can say what becomes of every column: not of texts, images and codes."""
+    kinds = {column.kind for column in features(schema, spec)}
+    return not kinds & {"text", "image"} and "categorical" not in spec.columns.values()
+
+
 def describe_encoder(
     encoder: ColumnTransformer,
-    features: Sequence[Column],
+    columns: Sequence[Column],
     target: TargetColumn,
     inputs: Sequence[str],
 ) -> Preprocessing:
@@ -83,17 +91,17 @@ def describe_encoder(
 
     Args:
         encoder: as `studies.data.prepare` makes it, fitted.
-        features: its columns.
+        columns: its columns.
         target: what the network predicts.
         inputs: names of what comes out of the encoder.
     """
-    kinds = {column.name: column.kind for column in features}
-    columns = {name: list(part) for name, _, part in encoder.transformers_}
+    kinds = {column.name: column.kind for column in columns}
+    parts = {name: list(part) for name, _, part in encoder.transformers_}
     numeric, categorical = [], []
-    if columns.get("numeric"):
+    if parts.get("numeric"):
         scaler, imputer = encoder.named_transformers_["numeric"]
         gaps = set(imputer.indicator_.features_.tolist())
-        for place, name in enumerate(columns["numeric"]):
+        for place, name in enumerate(parts["numeric"]):
             known = bool(np.isfinite(scaler.mean_[place]))
             numeric.append(
                 NumericColumn.model_validate(
@@ -107,10 +115,10 @@ def describe_encoder(
                     }
                 )
             )
-    if columns.get("categorical"):
+    if parts.get("categorical"):
         one_hot = encoder.named_transformers_["categorical"]
         for name, every, rare in zip(
-            columns["categorical"],
+            parts["categorical"],
             one_hot.categories_,
             one_hot.infrequent_categories_,
             strict=True,

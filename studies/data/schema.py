@@ -9,17 +9,21 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from studies.data.columns import Kind, kind_of, numbers, present
+from studies.data.images import ImageShape, shape_of
 
-LeftOut = Literal["empty", "constant", "identifier"]
+LeftOut = Literal["empty", "constant", "identifier", "ignored", "beside images"]
 
 COMMON = 20  # values listed for a column, and the most a numeric column may have to list them
 NEARLY_ALL_DISTINCT = 0.9  # share of distinct strings from which a column names its rows
+WORDS_OF_A_TEXT = 4  # on average, from which a column of many strings holds texts
 MANY_MISSING = 0.5  # share of missing values that is worth a warning
 
 _REASONS: dict[LeftOut, str] = {
     "empty": "has no values",
     "constant": "has the same value in every row",
     "identifier": "identifies rows (nearly every value is distinct, or it counts the rows)",
+    "ignored": "is to be ignored",
+    "beside images": "stands beside images, which are looked at alone",
 }
 
 
@@ -46,6 +50,7 @@ class Column(_Frozen):
         rarest: rows of the least common value; 0 when there is no value.
         common: the most common values of a categorical or boolean column, or of whole
             numbers if there are few; most common first, empty for other columns.
+        shape: of an image column, height, width and channels.
         left_out: why the column is no feature, if so. It may still be the target.
     """
 
@@ -56,6 +61,7 @@ class Column(_Frozen):
     distinct: int
     rarest: int = 0
     common: tuple[Count, ...] = ()
+    shape: ImageShape | None = None
     left_out: LeftOut | None = None
 
 
@@ -78,8 +84,7 @@ def describe(table: pa.Table) -> TableSchema:
         DataError: a column has a type that no model takes.
     """
     columns = tuple(
-        _column(name, values)
-        for name, values in zip(table.column_names, table.columns, strict=True)
+        _column(field, values) for field, values in zip(table.schema, table.columns, strict=True)
     )
     warnings = [*explain_left_out(columns), *_many_missing(columns, table.num_rows)]
     return TableSchema(rows=table.num_rows, columns=columns, warnings=tuple(warnings))
@@ -103,8 +108,8 @@ def explain_dropped(target: str, rows: int) -> str:
     return f"rows left out, because {target!r} has no value: {rows}"
 
 
-def _column(name: str, values: pa.ChunkedArray) -> Column:
-    kind = kind_of(name, values)
+def _column(field: pa.Field, values: pa.ChunkedArray) -> Column:
+    name, kind = field.name, kind_of(field.name, values)
     if kind == "empty":
         return Column(name=name, kind=kind, missing=len(values), distinct=0, left_out="empty")
     usable = present(values)
@@ -113,6 +118,8 @@ def _column(name: str, values: pa.ChunkedArray) -> Column:
         return Column(name=name, kind="empty", missing=missing, distinct=0, left_out="empty")
     counted = pc.value_counts(values.filter(pa.array(usable)))
     counts = counted.field("counts").to_numpy()
+    if kind == "categorical" and len(counts) > COMMON and _words(values) >= WORDS_OF_A_TEXT:
+        kind = "text"
     whole = kind == "numeric" and _all_whole(values)
     lists_values = kind in {"categorical", "boolean"} or (whole and len(counts) <= COMMON)
     # a stable order: values of the same count stay in the order of the file
@@ -128,8 +135,14 @@ def _column(name: str, values: pa.ChunkedArray) -> Column:
             Count(value=str(counted.field("values")[i].as_py()), rows=int(counts[i]))
             for i in most_common
         ),
+        shape=shape_of(field),
         left_out=_left_out(kind, values, missing, len(counts)),
     )
+
+
+def _words(values: pa.ChunkedArray) -> float:
+    """Words of a string on average."""
+    return float(pc.mean(pc.count_substring_regex(values, r"\S+")).as_py())
 
 
 def _all_whole(values: pa.ChunkedArray) -> bool:

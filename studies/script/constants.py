@@ -7,6 +7,8 @@ from optimizers.registry import find_rule
 from optimizers.schedules import find_schedule
 from optimizers.torch_export.formatting import bracketed, paragraph
 from studies.data.columns import LARGEST, MISSING
+from studies.data.prepare import NUMERIC
+from studies.data.texts import TOKENS, WORDS
 from studies.script.facts import Facts
 from studies.script.literals import entries, literal, number
 from studies.spec import ModelSpec
@@ -70,6 +72,24 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
         f"ENCODING, DELIMITER = {literal(_encoding(facts))}, {literal(facts.dialect.delimiter)}",
         bracketed("MISSING = {", [literal(text) for text in MISSING], "}"),
     ]
+    if facts.split_column is not None:
+        apart = facts.split_column
+        lines += [
+            f"SPLIT_COLUMN = {literal(apart.name)}",
+            f"SPLIT_KIND = {literal(facts.written(apart))}",
+        ]
+    if isinstance(spec.class_weight, dict):
+        named = [f"{_class(facts, n)}: {number(w)}" for n, w in spec.class_weight.items()]
+        lines.append(bracketed("CLASS_WEIGHTS = {", named, "}"))
+    if flags["tokens"]:
+        lines += [f"WORDS = {WORDS}  # that have a number", f"TOKENS = {TOKENS}  # of a text"]
+    if flags["numbers_beside"]:
+        kinds = sorted(
+            {facts.written(column) for column in facts.features if column.kind in NUMERIC}
+        )
+        lines.append(bracketed("NUMBERS = {", [literal(kind) for kind in kinds], "}"))
+    if facts.image is not None:
+        lines.append(f"SHAPE = {tuple(facts.image)}  # height, width and channels of an image")
     if flags["numeric"]:
         lines.append(f"LARGEST = {number(LARGEST)}  # of single precision")
     lines += ["", f"METRIC = {literal(str(spec.metric))}"]
@@ -87,6 +107,15 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
     return "\n".join([*lines, "", "Examples = tuple[Tensor, Tensor]  # inputs and targets"])
 
 
+def _class(facts: Facts, name: str) -> str:
+    """A class as the script reads it."""
+    if facts.target.kind == "categorical":
+        return literal(name)
+    if facts.target.kind == "boolean":
+        return number(float(name == "True"))
+    return number(float(name))
+
+
 def _encoding(facts: Facts) -> str:
     # which reads a byte order mark, if there is one
     return "utf-8-sig" if facts.dialect.encoding == "utf-8" else facts.dialect.encoding
@@ -95,9 +124,16 @@ def _encoding(facts: Facts) -> str:
 def _network(model: ModelSpec) -> str:
     if model.kind == "linear":
         return "linear"
-    hidden = ", ".join(map(str, model.hidden))
     dropout = f", dropout {model.dropout!r}" if model.dropout else ""
-    return f"mlp, hidden {hidden}, {model.activation}{dropout}"
+    if model.kind in {"text", "transformer"}:
+        more = f", {model.heads} heads, hidden {model.hidden[0]}"
+        block = more if model.kind == "transformer" else ""
+        return f"{model.kind}, embeddings of width {model.embedding}{block}{dropout}"
+    if model.kind == "cnn":
+        hidden = f"channels {', '.join(map(str, model.channels))}"
+    else:
+        hidden = f"hidden {', '.join(map(str, model.hidden))}"
+    return f"{model.kind}, {hidden}, {model.activation}{dropout}"
 
 
 def _numbers(what: str, name: str, numbers: Mapping[str, float]) -> str:

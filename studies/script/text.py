@@ -27,6 +27,18 @@ def date(text: str) -> float:  #? date
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()  #? date
   #? date
   #? date
+def category(value: float) -> str | None:  #? recast
+    """What a number is called as a category."""  #? recast
+    if math.isnan(value):  #? recast
+        return None  #? recast
+    return str(int(value)) if value.is_integer() else str(value)  #? recast
+  #? recast
+  #? recast
+def image(text: str) -> np.ndarray:  #? image
+    """The pixels of an image, two hexadecimal digits a channel."""  #? image
+    return np.frombuffer(bytes.fromhex(text), np.uint8).reshape(SHAPE)  #? image
+  #? image
+  #? image
 $readers
 
 
@@ -34,7 +46,7 @@ def read_value(text: str, column: str, kind: str) -> Any:
     """One value of a column; a missing one is NaN, or None in a column of categories."""
     text = text.strip()
     if text in MISSING:
-        return None if kind == "categorical" else math.nan
+        return None if kind.endswith(("categorical", "text")) else math.nan
     try:
         return READERS[kind](text)
     except ValueError as error:
@@ -43,7 +55,8 @@ def read_value(text: str, column: str, kind: str) -> Any:
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
     """The values of every column in use, by name."""
-    kinds = {**COLUMNS, TARGET: TARGET_KIND}
+    kinds = {**COLUMNS, TARGET: TARGET_KIND}  #? unsplit
+    kinds = {**COLUMNS, TARGET: TARGET_KIND, SPLIT_COLUMN: SPLIT_KIND}  #? by_column
     table: dict[str, list[Any]] = {name: [] for name in kinds}
     try:
         with path.open(encoding=ENCODING, newline="") as file:
@@ -75,17 +88,24 @@ def merge_rare(classes: np.ndarray) -> np.ndarray | None:  #? rare
 def hold_out(rows: np.ndarray, strata: np.ndarray) -> list[np.ndarray]:  #? stratified
 def hold_out(rows: np.ndarray, strata: np.ndarray | None) -> list[np.ndarray]:  #? rare
 def hold_out(rows: np.ndarray) -> list[np.ndarray]:  #? unstratified
-    """Some rows in two parts: those to keep, and a fifth to hold out."""
-    count = math.ceil($held_out * len(rows))
+def hold_out(rows: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:  #? grouped
+    """Some rows in two parts: those to keep, and a fifth to hold out."""  #? drawn
+    """Some rows in two parts: those to keep, and those of a fifth of the groups."""  #? grouped
+    splitter = GroupShuffleSplit(1, test_size=$held_out, random_state=SPLIT_SEED)  #? grouped
+    parts = next(splitter.split(rows, groups=groups[rows]))  #? grouped
+    return [np.sort(rows[part]) for part in parts]  #? grouped
+    count = math.ceil($held_out * len(rows))  #? drawn
     shares = strata[rows]  # each part gets its share of each class  #? stratified
     shares = None if strata is None else strata[rows]  # each part gets its share of each  #? rare
     parts = train_test_split(rows, test_size=count, random_state=SPLIT_SEED, stratify=shares)  #? shared
     parts = train_test_split(rows, test_size=count, random_state=SPLIT_SEED)  #? unstratified
-    return [np.sort(part) for part in parts]
-
-
+    return [np.sort(part) for part in parts]  #? drawn
+  #? shuffled
+  #? shuffled
 def split(classes: np.ndarray) -> list[np.ndarray]:  #? shared
 def split(count: int) -> list[np.ndarray]:  #? unstratified
+def split(groups: np.ndarray) -> list[np.ndarray]:  #? grouped
+def split(times: np.ndarray) -> list[np.ndarray]:  #? timed
     """Which rows train, which validate, and which are kept for the test."""
     strata = merge_rare(classes)  #? rare
     rest, test = hold_out(np.arange(len(classes)), strata)  #? rare
@@ -94,21 +114,51 @@ def split(count: int) -> list[np.ndarray]:  #? unstratified
     train, validation = hold_out(rest, classes)  #? stratified
     rest, test = hold_out(np.arange(count))  #? unstratified
     train, validation = hold_out(rest)  #? unstratified
-    return [train, validation, test]'''
+    rest, test = hold_out(np.arange(len(groups)), groups)  #? grouped
+    train, validation = hold_out(rest, groups)  #? grouped
+    return [train, validation, test]  #? shuffled
+    test = math.ceil($held_out * len(times))  #? timed
+    validation = math.ceil($held_out * (len(times) - test))  #? timed
+    ends = [len(times) - test - validation, len(times) - test]  #? timed
+    parts = np.split(np.argsort(times, kind="stable"), ends)  # the oldest first  #? timed
+    return [np.sort(part) for part in parts]  #? timed'''
 
 PREPARING = '''\
-def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int]:  #? classification
-    """The rows that train, validate and test, encoded; and the number of classes.  #? classification
+def number_words(notes: np.ndarray, training: np.ndarray) -> np.ndarray:  #? tokens
+    """Texts as numbers of their words, 2 for the most common one of the training rows."""  #? tokens
+    split = [re.findall(r"\\w+", (text or "").lower())[:TOKENS] for text in notes]  #? tokens
+    counts = Counter(word for row in training for word in split[row])  #? tokens
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))[:WORDS]  #? tokens
+    numbers = {word: number for number, word in enumerate(ranked, start=2)}  #? tokens
+    length = max(1, *(len(split[row]) for row in training))  #? tokens
+    encoded = np.zeros((len(split), length), dtype=np.int64)  # 0 fills short texts up  #? tokens
+    for row, found in enumerate(split):  #? tokens
+        kept = [numbers.get(word, 1) for word in found[:length]] or [1]  #? tokens
+        encoded[row, : len(kept)] = kept  #? tokens
+    return encoded  #? tokens
+  #? tokens
+  #? tokens
+def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int]:  #? unweighted
+    """The rows that train, validate and test, encoded; and the number of classes.  #? unweighted
+def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], int, Tensor]:  #? weighted
+    """The rows of each part, encoded; the number of classes, and what a row of each counts.  #? weighted
 def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? regression
     """The rows that train, validate and test, encoded; and the scale of the target.  #? regression
 
     Every statistic is of the training rows alone.
     """
     values = np.array(table[TARGET], dtype=$target_type)
-    columns = [table[name] for name, kind in COLUMNS.items() if kind != "categorical"]  #? mixed
-    numbers = np.array(columns).T  #? mixed
-    columns = [table[name] for name, kind in COLUMNS.items() if kind == "categorical"]  #? mixed
-    texts = np.array(columns, dtype=object).T  #? mixed
+    columns = [table[name] for name, kind in COLUMNS.items() if kind in NUMBERS]  #? numbers_beside
+    numbers = np.array(columns).T  #? numbers_beside
+    columns = [table[name] for name, kind in COLUMNS.items() if kind.endswith("categorical")]  #? texts_beside
+    texts = np.array(columns, dtype=object).T  #? texts_beside
+    notes = [  #? words
+        np.array([text or "" for text in table[name]], dtype=object)  #? words
+        for name, kind in COLUMNS.items()  #? words
+        if kind == "text"  #? words
+    ]  #? words
+    notes = np.array(table[next(iter(COLUMNS))], dtype=object)  #? tokens
+    images = np.array(table[next(iter(COLUMNS))])  #? image
     numbers = np.array([table[name] for name in COLUMNS]).T  #? numbers_alone
     texts = np.array([table[name] for name in COLUMNS], dtype=object).T  #? texts_alone
     known = np.array([value is not None for value in values])  #? text_dropped
@@ -116,10 +166,20 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     values = values[known]  #? dropped
     numbers = numbers[known]  #? numbers_dropped
     texts = texts[known]  #? texts_dropped
+    images = images[known]  #? image_dropped
+    notes = [column[known] for column in notes]  #? words_dropped
+    notes = notes[known]  #? tokens_dropped
+    sides = np.array(table[SPLIT_COLUMN])  #? by_column
+    sides = sides[known]  #? column_dropped
 
     names, targets = np.unique(values, return_inverse=True)  #? classification
     parts = split(targets)  #? shared
     parts = split(len(values))  #? unstratified
+    parts = split(sides)  #? by_column
+    counts = np.bincount(targets[parts[0]], minlength=len(names))  #? balanced
+    share = len(parts[0]) / (np.count_nonzero(counts) * np.maximum(counts, 1))  #? balanced
+    weights = torch.tensor(np.where(counts, share, 1.0), dtype=torch.float32)  #? balanced
+    weights = torch.tensor([CLASS_WEIGHTS.get(name, 1.0) for name in names])  #? named_weights
     trained = values[parts[0]]  #? regression
     scale = trained.std() if np.ptp(trained) else 1.0  #? regression
     targets = ((values - trained.mean()) / scale).astype(np.float32)  #? regression
@@ -136,10 +196,22 @@ def prepare(table: dict[str, list[Any]]) -> tuple[list[Examples], float]:  #? re
     one_hot = OneHotEncoder(  #? texts
         handle_unknown="infrequent_if_exist", max_categories=$categories, sparse_output=False  #? texts
     ).fit(texts[parts[0]])  #? texts
-    encoded = np.hstack([scaler.transform(numbers), one_hot.transform(texts)])  #? mixed
-    encoded = scaler.transform(numbers)  #? numbers_alone
-    encoded = one_hot.transform(texts)  #? texts_alone
-    inputs, wanted = torch.from_numpy(encoded.astype(np.float32)), torch.from_numpy(targets)
+    bags = []  #? words
+    for column in notes:  #? words
+        weigher = TfidfVectorizer(max_features=$terms).fit(column[parts[0]])  #? words
+        bags.append(weigher.transform(column).toarray())  #? words
+    encoded = $encoded  #? encoders
+    encoded = number_words(notes, parts[0])  #? tokens
+    # There are 256 levels only: each is standardised once and looked up, channels first.  #? image
+    levels, layers = np.arange(256.0), []  #? image
+    for channel in range(SHAPE[2]):  #? image
+        seen = np.bincount(images[parts[0], :, :, channel].ravel(), minlength=256)  #? image
+        mean = (seen * levels).sum() / seen.sum()  #? image
+        spread = np.sqrt((seen * (levels - mean) ** 2).sum() / seen.sum()) or 1.0  #? image
+        layers.append(((levels - mean) / spread)[images[..., channel]])  #? image
+    encoded = np.stack(layers, axis=1)  #? image
+    encoded = encoded.reshape(len(encoded), -1)  #? flat
+    inputs, wanted = torch.from_numpy(encoded.astype(np.$input_type)), torch.from_numpy(targets)
     return [(inputs[rows], wanted[rows]) for rows in parts], $found'''
 
 MODEL = '''\
@@ -160,14 +232,38 @@ class Dropout(nn.Module):  #? dropout
         return hidden * self.mask if self.training else hidden  #? dropout
   #? dropout
   #? dropout
+class Encoder(nn.Module):  #? transformer
+    """Embeddings and positions, one block, and the mean over the words of a text."""  #? transformer
+  #? transformer
+    def __init__(self, words: int) -> None:  #? transformer
+        super().__init__()  #? transformer
+        self.token = nn.Embedding(words, $width, padding_idx=0)  #? transformer
+        self.position = nn.Embedding(TOKENS, $width)  #? transformer
+        self.block = nn.TransformerEncoderLayer(  #? transformer
+            $width, $heads, $hidden, 0.0, "gelu", batch_first=True, norm_first=True  #? transformer
+        )  #? transformer
+        self.norm = nn.LayerNorm($width)  #? transformer
+  #? transformer
+    def forward(self, texts: Tensor) -> Tensor:  #? transformer
+        """(rows, length) -> (rows, width)."""  #? transformer
+        padding = texts == 0  #? transformer
+        placed = self.token(texts) + self.position.weight[: texts.shape[1]]  #? transformer
+        seen = self.norm(self.block(placed, src_key_padding_mask=padding))  #? transformer
+        count = (~padding).sum(1, keepdim=True)  #? transformer
+        return seen.masked_fill(padding.unsqueeze(2), 0).sum(1) / count  #? transformer
+  #? transformer
+  #? transformer
 def build_model(inputs: int, outputs: int) -> nn.Module:
     """The network; its first weights follow from torch's seed."""
 $network
 
 
-def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:  #? alike
+def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:  #? weighted
     """What training minimises."""
-    return nn.functional.cross_entropy(model(inputs), targets)  #? classification
+    return nn.functional.cross_entropy(model(inputs), targets)  #? unweighted
+    # Not divided by the batch's weights: with single samples they would cancel out.  #? weighted
+    return nn.functional.cross_entropy(model(inputs), targets, weights, reduction="none").mean()  #? weighted
     return nn.functional.mse_loss(model(inputs).squeeze(1), targets)  #? regression
 
 
@@ -212,9 +308,9 @@ $train_signature
             for layer in dropouts:  #? dropout
                 layer.draw(len(rows), noise)  #? dropout
             optimizer.zero_grad()
-            loss_of(model, inputs[rows], targets[rows]).backward()  #? plain
+            loss_of(model, inputs[rows], targets[rows]$weights_given).backward()  #? plain
             optimizer.step()  #? plain
-            compute_loss = partial(loss_of, model, inputs[rows], targets[rows])  #? probes
+            compute_loss = partial(loss_of, model, inputs[rows], targets[rows]$weights_given)  #? probes
             compute_loss().backward()  #? probes
             optimizer.step(compute_loss)  #? probes
             scheduler.step()  #? stepwise
@@ -241,8 +337,8 @@ def main() -> int:
         print(f"{arguments.file} cannot be used: {error}.", file=sys.stderr)
         return 2
     torch.manual_seed(arguments.seed)
-    model = build_model(training[0].shape[1], $outputs)
-    train(model, training, validation$scale_given, arguments.seed)
+    model = build_model($inputs, $outputs)
+    train(model, training, validation$scale_given$weights_given, arguments.seed)
     scores = evaluate(model, test$scale_given)
     score = scores.pop(METRIC)
     print(f"test {listed(scores)}")

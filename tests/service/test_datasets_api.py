@@ -186,6 +186,39 @@ def test_what_was_guessed_of_a_file_is_told(live: Live) -> None:
     assert any("read as cp1252" in warning for warning in dataset["warnings"])
 
 
+def test_what_is_said_of_a_file_is_believed(live: Live) -> None:
+    content = 'größe,art;x,y\n"1,5",ä;1,1\n"2,5",ö;2,2\n'.encode("cp1250")
+    usual = send(live, content, params={"encoding": "cp1250"}).json()
+    assert usual["format"]["decimal_commas"] == []
+    assert not any("read as" in warning for warning in usual["warnings"])
+    said = {"encoding": "cp1250", "delimiter": ",", "decimal": ","}
+    assert send(live, content, params=said).json()["format"] == {
+        "kind": "text", "encoding": "cp1250", "delimiter": ",", "decimal_commas": ["größe"],
+    }  # fmt: skip
+    plain = send(live, b"a;b\n1,5;x\n2,5;y\n", params={"decimal": "."}).json()
+    assert [column["kind"] for column in plain["columns"]] == ["categorical", "categorical"]
+
+
+@pytest.mark.parametrize(
+    ("content", "params", "field", "detail"),
+    [
+        (table(), {"encoding": "latin-9"}, "query.encoding", "'utf-8', 'utf-16', 'cp1250'"),
+        (table(), {"decimal": ";"}, "query.decimal", "'.' or ','"),
+        ("größe,b\n1,2\n".encode("cp1252"), {"encoding": "utf-8"}, "file", "is no text in utf-8"),
+        (b"PAR1", {"delimiter": ";"}, "file", "delimiter can be said of a text file alone"),
+    ],
+)
+@pytest.mark.usefixtures("unchanged")
+def test_what_cannot_be_said_of_a_file_is_refused(
+    live: Live, content: bytes, params: dict[str, str], field: str, detail: str
+) -> None:
+    headers = {"Content-Type": "application/octet-stream"}
+    body = problem(send(live, content, params=params, headers=headers))
+    assert body["status"] == 422
+    assert body["field"].removeprefix("query.") == field.removeprefix("query.")
+    assert detail in body["detail"] + str(body.get("allowed"))
+
+
 @pytest.fixture(scope="module")
 def hostile_live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server that takes larger uploads too."""

@@ -35,7 +35,7 @@ from studies.trained import Trained, train_for_weights
 from studies.verdict import Finalist
 from studies.wave import WaveTrial, run_wave
 from tests import datasets as tables
-from tests.studies.test_preprocessing import ROWS, table
+from tests.studies.test_preprocessing import ROWS, described, table
 from tests.studies.test_preprocessing import prepared as prepared_table
 
 CONFIGURATION = Configuration("adam", {"learning_rate": 0.01}, "cosine", batch=32)
@@ -116,7 +116,9 @@ def network(spec: StudySpec, trained: Trained) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers[:-1])
 
 
-def outputs(model: torch.nn.Module, inputs: NDArray[np.float32]) -> torch.Tensor:
+def outputs(
+    model: torch.nn.Module, inputs: NDArray[np.float32] | NDArray[np.int64]
+) -> torch.Tensor:
     with torch.no_grad():
         found: torch.Tensor = model(torch.from_numpy(inputs))
     return found
@@ -225,7 +227,7 @@ def _classes(rows: list[dict[str, str]], target: str) -> NDArray[np.int64]:
 def test_rows_are_encoded_from_values_and_from_text() -> None:
     source = table()
     data = prepared_table(source)
-    how = json.loads(data.preprocessing.model_dump_json())
+    how = json.loads(described(data).model_dump_json())
     rows, parts = source.to_pylist(), split(ROWS, 0)
     texts = [{name: _text(value) for name, value in row.items()} for row in rows]
     for each in (rows, texts):

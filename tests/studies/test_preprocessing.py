@@ -73,6 +73,12 @@ def encode(row: dict[str, Any], how: Preprocessing) -> list[float]:
     return values + indicators + categories
 
 
+def described(data: Data) -> Preprocessing:
+    """How the data were made of their table, which can be said here."""
+    assert data.preprocessing is not None
+    return data.preprocessing
+
+
 def by_hand(rows: list[dict[str, Any]], how: Preprocessing) -> NDArray[np.float32]:
     return np.array([encode(row, how) for row in rows], dtype=np.float32)
 
@@ -80,7 +86,7 @@ def by_hand(rows: list[dict[str, Any]], how: Preprocessing) -> NDArray[np.float3
 def test_rows_are_encoded_alike_to_the_last_bit() -> None:
     source = table()
     data, rows = prepared(source), source.to_pylist()
-    how = Preprocessing.model_validate_json(data.preprocessing.model_dump_json())
+    how = Preprocessing.model_validate_json(described(data).model_dump_json())
     assert how.inputs == list(data.features)
     parts = split(ROWS, 0)
     for part, numbers in (
@@ -96,7 +102,7 @@ def test_rows_are_encoded_alike_to_the_last_bit() -> None:
 
 
 def test_what_is_special_about_a_column_is_said() -> None:
-    how = prepared(table()).preprocessing
+    how = described(prepared(table()))
     numeric = {column.name: column for column in how.numeric}
     assert {name for name, column in numeric.items() if column.indicator} >= {"gaps", "late"}
     assert (numeric["late"].mean, numeric["late"].scale, numeric["late"].missing) == (None, None, 0)
@@ -111,13 +117,13 @@ def test_classes_are_in_the_order_of_the_outputs() -> None:
     schema = describe(source)
     spec = resolve(StudySpec.model_validate({"target": "region"}), schema).spec
     data = prepare(source, schema, spec)
-    assert data.preprocessing.target.classes == list(data.classes) == ["north", "south"]
-    assert (data.preprocessing.target.mean, data.preprocessing.target.scale) == (0.0, 1.0)
+    assert described(data).target.classes == list(data.classes) == ["north", "south"]
+    assert (described(data).target.mean, described(data).target.scale) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("name", ["size", "region"])
 def test_a_table_of_one_kind_of_column_is_described(name: str) -> None:
     source = table().select([name, "y"])
     data = prepared(source)
-    made = by_hand(source.to_pylist(), data.preprocessing)
+    made = by_hand(source.to_pylist(), described(data))
     assert np.array_equal(made[split(ROWS, 0).train], data.train.inputs)

@@ -19,6 +19,9 @@ from studies.data.columns import MISSING
 from studies.script import Expected, best_script
 from studies.spec import StudySpec
 from tests.datasets import diabetes, wine
+from tests.studies.images import case as images_case
+from tests.studies.images import table as images
+from tests.studies.reviews import file as reviews
 from tests.studies.scripts import DIGEST, Case, case, write
 
 ADAM = Configuration("adam")
@@ -29,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 def compare(tested: Case) -> ModuleType:
     """Inputs and targets are those of `prepare`, bit for bit."""
     script = tested.script(ADAM)
-    parts, found = script.prepare(script.read_columns(tested.file))
+    parts, found, *weights = script.prepare(script.read_columns(tested.file))
     data = tested.data
     for (inputs, targets), wanted in zip(
         parts, (data.train, data.validation, data.test), strict=True
@@ -37,6 +40,10 @@ def compare(tested: Case) -> ModuleType:
         np.testing.assert_array_equal(inputs.numpy(), wanted.inputs, strict=True)
         np.testing.assert_array_equal(targets.numpy(), wanted.targets, strict=True)
     assert found == (len(data.classes) if data.classes else data.target_scale)
+    wanted_weights = data.class_weights
+    assert [each.tolist() for each in weights] == (
+        [pytest.approx(wanted_weights)] if wanted_weights else []
+    )
     return script
 
 
@@ -218,6 +225,14 @@ def test_an_open_spec_and_another_metric_are_refused(regression: Case) -> None:
         regression.source(ADAM, expected=Expected("mae", 1.0, 0.5, 1.5, 10))
 
 
+CODES = {"whole": "categorical", "flag": "categorical", "huge": "categorical", "day": "ignored"}
+
+
+def by(kind: str, column: str) -> dict[str, Any]:
+    """A spec's split."""
+    return {"split": {"kind": kind, "column": column}}
+
+
 def spread(tested: list[Case]) -> list[str]:
     """A script of every rule, with every schedule now and then."""
     batches: tuple[Batch, ...] = ("full", "single", 32)
@@ -247,6 +262,28 @@ def test_scripts_are_formatted_and_lint_free(tmp_path: Path) -> None:
         case(diabetes(tmp_path / "diabetes.csv"), model=dropped | {"hidden": [5]}),
         case(diabetes(tmp_path / "diabetes.csv", imperfect=True), metric="r2"),
         case(awkward, target="whole", task="regression"),
+        case(wine(tmp_path / "wine.csv"), class_weight="balanced", split={"kind": "random"}),
+        case(
+            awkward,
+            target="target",
+            class_weight={"b": 2.0},
+            columns=CODES,
+            **by("grouped", "many"),
+        ),
+        case(wine(tmp_path / "wine.csv"), **by("time", "alcohol")),
+        *(
+            images_case(tmp_path, images(rows=60, channels=3), target="label", model=model)
+            for model in ({}, {"kind": "cnn", "channels": [4], "dropout": 0.1}, {"kind": "mlp"})
+        ),
+        *(
+            case(reviews(tmp_path, beside=beside, gaps=beside), target="verdict", model=model)
+            for model, beside in (
+                ({}, False),
+                ({"kind": "transformer", "dropout": 0.1}, False),
+                ({"kind": "linear"}, False),
+                ({}, True),
+            )
+        ),
     ]
     (tmp_path / "sources").mkdir()
     for place, source in enumerate(spread(cases)):

@@ -40,6 +40,7 @@ TRAININGS: dict[str, tuple[Callable[..., Path], dict[str, Any], Configuration]] 
     "matrices": (breast_cancer, {"hidden": [8, 8]}, Configuration("muon", {}, "rex", WARM)),
     "all steps known": (wine, DROPPED, Configuration("ademamix", {}, "cosine", batch=32)),
     "gradient elsewhere": (diabetes, DROPPED, Configuration("sam", {}, "linear", batch=32)),
+    "gradient elsewhere, weighted": (wine, DROPPED, Configuration("sam", {}, batch=32)),
     "curvature": (
         wine,
         DROPPED | {"activation": "gelu"},
@@ -51,6 +52,11 @@ TRAININGS: dict[str, tuple[Callable[..., Path], dict[str, Any], Configuration]] 
         Configuration("schedule_free_adamw", {}, "constant", WARM),
     ),
     "whole batches alone": (wine, LINEAR, Configuration("rprop", batch="full")),
+}
+WEIGHTED: dict[str, dict[str, Any]] = {
+    "batch": {"class_weight": {"1": 3.0}},
+    "stochastic": {"class_weight": "balanced"},
+    "gradient elsewhere, weighted": {"class_weight": "balanced", "split": {"kind": "random"}},
 }
 HASTY = {"patience": 0, "threshold": 0.2, "gamma": 0.3}
 WATCHING = {
@@ -73,7 +79,8 @@ def made(name: str, tmp_path: Path) -> tuple[Case, Configuration]:
     dataset, model, configuration = (TRAININGS | WATCHING)[name]
     file = dataset(tmp_path / "data.csv", imperfect=True)
     epochs = 3 * EPOCHS if name in WATCHING else EPOCHS
-    return case(file, model=model, budget={"epochs": epochs}), configuration
+    spec = {"model": model, "budget": {"epochs": epochs}, **WEIGHTED.get(name, {})}
+    return case(file, **spec), configuration
 
 
 def agree(found: dict[str, float], wanted: dict[str, float], rows: int) -> None:
@@ -90,11 +97,11 @@ def test_a_script_trains_as_a_stack_does(
 ) -> None:
     tested, configuration = made(name, tmp_path)
     script, seed = tested.script(configuration), 2**32 - 1
-    (training, validation, test), found = script.prepare(script.read_columns(tested.file))
+    (training, validation, test), found, *weights = script.prepare(script.read_columns(tested.file))
     scale = [found] if tested.spec.task == "regression" else []
     torch.manual_seed(seed)
     model = script.build_model(training[0].shape[1], 1 if scale else found)
-    script.train(model, training, validation, *scale, seed)
+    script.train(model, training, validation, *scale, *weights, seed)
     parts = {"validation": validation}
     if name in TRAININGS:  # where validation has a say, another part would train otherwise
         parts["test"] = test

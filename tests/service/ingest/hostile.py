@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 NPZ, PARQUET, CSV = "application/x-npz", "application/vnd.apache.parquet", "text/csv"
+ZIP = "application/zip"
 
 
 def header(shape: str, dtype: str = "<f8", length: int = 118) -> bytes:
@@ -27,6 +28,15 @@ def archive(**members: bytes) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written:
         for name, content in members.items():
             written.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def folders(**members: bytes) -> bytes:
+    """A ZIP with these members, ``__`` in a name for a slash, not packed any further."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as written:
+        for name, content in members.items():
+            written.writestr(f"{name.replace('__', '/')}.png", content)
     return file.getvalue()
 
 
@@ -57,13 +67,15 @@ def _overlapping() -> bytes:
     return content[:start] + directory + tail
 
 
-def _image_bomb() -> bytes:
+def image_bomb(side: int = 50_000) -> bytes:
+    """A PNG of a few kilobytes that tells of so many pixels."""
+
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    size = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    size = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(bytes(10**6)))
 
 
@@ -98,7 +110,20 @@ def corpus(canary: Path) -> dict[str, tuple[str, bytes]]:
         "parquet of equal numbers": (PARQUET, _parquet(pa.table([zeros, zeros], names=["a", "b"]))),
         "parquet of long text": (PARQUET, _parquet(pa.table([text, text], names=["a", "b"]))),
         "parquet without a footer": (PARQUET, b"PAR1" + bytes(1000)),
-        "image bomb": ("application/octet-stream", _image_bomb()),
+        "image bomb": ("application/octet-stream", image_bomb()),
+        "image bomb in a folder": (ZIP, folders(a__1=image_bomb())),
+        "image of a few pixels too many": (ZIP, folders(a__1=image_bomb(4097))),
+        "many images just not too large": (
+            ZIP,
+            folders(**{f"a__{i}": image_bomb(4096) for i in range(200)}),
+        ),
+        "image that is none": (ZIP, folders(a__1=b"\x89PNG\r\n\x1a\n" + bytes(100), b__1=bait)),
+        "image outside its archive": (ZIP, folders(**{"..__..__etc__passwd": b"x"})),
+        "images in no folder": (ZIP, folders(a=b"x", b=b"x")),
+        "archive of nothing": (ZIP, folders()),
+        "images of forged shape": (NPZ, archive(x=header("(65536, 65536, 3)", "|u1"))),
+        "images as objects": (NPZ, archive(x=header("(1, 1, 1)", "|O") + bait)),
+        "pickle as zip": (ZIP, bait),
         "10,001 columns": (CSV, (",".join(f"c{i}" for i in range(10_001)) + "\n1").encode()),
         "a million columns": (CSV, b"a" + b"," * 10**6 + b"\n1"),
         "one endless line": (CSV, b"a,b\n" + b"x" * 2**25),

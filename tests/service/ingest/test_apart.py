@@ -103,6 +103,8 @@ class Astray:
     def __init__(self, reader: object) -> None:
         self.reader = reader
 
-    def __call__(self, path: Path, media_type: str, draft: Path, answer: object) -> None:
+    def __call__(
+        self, path: Path, media_type: str, said: object, draft: Path, answer: object
+    ) -> None:
         answer.send_bytes(b"begun")  # type: ignore[attr-defined]
         self.reader(path, media_type)  # type: ignore[operator]

@@ -13,6 +13,7 @@ import pytest
 
 from service.ingest import Binary, IngestError, read_upload
 from service.ingest.arrays import read_arrays
+from studies.data.images import pixels, shape_of
 from tests.service.ingest.hostile import Bait, archive, header
 
 
@@ -61,6 +62,54 @@ def test_arrays_become_columns(path: Path, save: Callable[..., None]) -> None:
     assert found["flag"] == [True, False, True]
 
 
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "warned"),
+    [
+        (IMAGES, IMAGES, False),
+        (IMAGES[..., 0], IMAGES[..., :1], False),
+        (IMAGES.transpose(0, 3, 1, 2), IMAGES, False),
+        (IMAGES.astype(np.int64), IMAGES, False),
+        (IMAGES.astype(np.float64), IMAGES, True),
+        (IMAGES.astype(np.float32) / 255, IMAGES, True),
+        (IMAGES[..., 0] > 127, (IMAGES[..., :1] > 127) * 255, False),
+    ],
+)
+def test_an_array_of_images_becomes_a_column(
+    path: Path, given: np.ndarray, wanted: np.ndarray, warned: bool
+) -> None:
+    with path.open("wb") as file:
+        np.savez(file, pictures=given, y=np.arange(5))
+    upload = read_upload(path)
+    shape = shape_of(upload.table.schema.field("pictures"))
+    assert shape == wanted.shape[1:]
+    assert shape is not None
+    np.testing.assert_array_equal(pixels(upload.table["pictures"], shape), wanted)
+    kept = ("images 'pictures' are kept with 8 bits a channel",)
+    assert upload.warnings == (kept if warned else ())
+
+
+@pytest.mark.parametrize(
+    ("images", "problem"),
+    [
+        (np.zeros((5, 65, 8), np.uint8), "has the shape (5, 65, 8)"),
+        (np.zeros((5, 8, 8, 2), np.uint8), "has the shape (5, 8, 8, 2)"),
+        (np.full((5, 8, 8), 256), "hold values from 256 to 256"),
+        (np.full((5, 8, 8), -0.5), "hold values from -0.5 to -0.5"),
+        (np.full((5, 8, 8), np.nan), "hold values from nan to nan"),
+        (np.full((5, 8, 8), "a"), "hold str"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(
+    path: Path, images: np.ndarray, problem: str
+) -> None:
+    with path.open("wb") as file:
+        np.savez(file, x=images, y=np.arange(5))
+    assert problem in str(refused(path))
+
+
 @pytest.mark.parametrize(
     ("shape", "problem"),
     [
@@ -69,7 +118,8 @@ def test_arrays_become_columns(path: Path, save: Callable[..., None]) -> None:
         ("(-1,)", "should take -8 bytes and has 0"),
         ("(0,)", "its arrays make 1 columns"),
         ("()", "has 0 dimensions"),
-        ("(1, 1, 1)", "has 3 dimensions"),
+        ("(1, 1, 1)", "should take 8 bytes and has 0"),
+        ("(1, 1, 1, 1, 1)", "has 5 dimensions"),
         ("'a'", "broken"),
         ("__import__('os').system('true')", "broken"),
     ],
