@@ -298,7 +298,9 @@ class Client:
             if not source.response.is_success:
                 source.response.read()
                 raise _refusal(source.response)
-            yield from source.iter_sse()
+            # An event without data is none: after one with an id, httpx-sse makes one of each comment,
+            # such as those by which the server keeps the connection alive.
+            yield from (event for event in source.iter_sse() if event.data)
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:

@@ -64,14 +64,16 @@ def test_what_a_job_has_found_is_saved(client: Client, file: Path, tmp_path: Pat
 
 
 def test_a_file_that_is_not_given_is_not_touched(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    *_, job = client.watch(client.submit(client.upload(file)["id"], **SMALL)["id"])
+    file.unlink()
     monkeypatch.chdir(tmp_path)
     Path("trials.csv").write_text("mine")
     with pytest.raises(FalllineError, match="There is no job 'nothing'"):
         client.export("nothing", "csv")
     with pytest.raises(FileNotFoundError):
-        client.export(next(client.jobs())["id"], "csv", Path("nowhere/trials.csv"))
+        client.export(job["id"], "csv", Path("nowhere/trials.csv"))
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"trials.csv": "mine"}
 
 
@@ -225,7 +227,9 @@ class Broken(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         whole = {
             None: b'event: trial\nid: 0\ndata: {"number": 0}\n\n',
-            "0": b'event: trial\nid: 1\ndata: {"number": 1}\n\n'
+            "0": b": ping\n\n"
+            b'event: trial\nid: 1\ndata: {"number": 1}\n\n'
+            b": ping\n\n"
             b'event: job\ndata: {"state": "completed"}\n\n',
         }[after]
         if after is None:

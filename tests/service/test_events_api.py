@@ -21,7 +21,7 @@ def stream(client: httpx.Client, job_id: str, **headers: str) -> list[ServerSent
     """All events until the stream ends."""
     with connect_sse(client, "GET", f"/v1/jobs/{job_id}/events", headers=headers) as source:
         assert source.response.status_code == 200
-        return list(source.iter_sse())
+        return [event for event in source.iter_sse() if event.data]  # else a comment
 
 
 def split(events: list[ServerSentEvent]) -> tuple[list[Json], list[Json]]:
