@@ -1,5 +1,6 @@
 """Datasets: an upload becomes a canonical table in the store and a row in the database."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import delete as sql_delete
 from service import owned
 from service.database import Database
 from service.errors import Conflict
+from service.idempotency import Asked
 from service.ingest import NOTHING_SAID, Said, head
 from service.ingest.apart import read_apart
 from service.store import Store
@@ -26,8 +28,8 @@ def add(
     database: Database,
     store: Store,
     upload: Path,
+    asked: Asked,
     *,
-    owner: str,
     name: str,
     target: str | None,
     media_type: str = "",
@@ -35,35 +37,50 @@ def add(
 ) -> str:
     """Check an uploaded file, keep it in canonical form, and return the dataset's id.
 
+    Args:
+        database: gets the row.
+        store: gets the bytes.
+        upload: the file as it was received.
+        asked: the request; the same one, sent again, makes no further dataset.
+        name: a label.
+        target: the column to predict, if it was told.
+        media_type: what the file is said to be.
+        said: how a text file is written, as far as that was told.
+
     Raises:
+        Conflict: another request had its key.
         DataError: the file is no table that can be learned from.
         SpecError: there is no column of the target's name.
     """
     with store.draft() as draft:
+        with upload.open("rb") as received:
+            content = hashlib.file_digest(received, "sha256").hexdigest() if asked.key else None
         read = read_apart(upload, media_type, draft, said)
         names = [column.name for column in read.schema.columns]
         if target is not None and target not in names:
             raise unknown("target", target, names)
         size = draft.stat().st_size
-        dataset_id = str(uuid_utils.uuid7())
-        with store.changing:
-            digest = store.put(draft)
-            with database.write() as connection:
-                connection.execute(
-                    insert(datasets).values(
-                        id=dataset_id,
-                        owner=owner,
-                        name=name,
-                        digest=digest,
-                        rows=read.schema.rows,
-                        columns=[column.model_dump(mode="json") for column in read.schema.columns],
-                        bytes=size,
-                        warnings=list(read.warnings),
-                        format=read.format.model_dump(mode="json"),
-                        target=target,
-                    )
+
+        def keep() -> str:
+            dataset_id = str(uuid_utils.uuid7())
+            connection.execute(
+                insert(datasets).values(
+                    id=dataset_id,
+                    owner=asked.owner,
+                    name=name,
+                    digest=store.put(draft),
+                    rows=read.schema.rows,
+                    columns=[column.model_dump(mode="json") for column in read.schema.columns],
+                    bytes=size,
+                    warnings=list(read.warnings),
+                    format=read.format.model_dump(mode="json"),
+                    target=target,
                 )
-    return dataset_id
+            )
+            return dataset_id
+
+        with store.changing, database.write() as connection:
+            return asked.once(connection, content, keep)
 
 
 def delete(database: Database, store: Store, owner: str, dataset_id: str) -> None:

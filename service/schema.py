@@ -55,9 +55,9 @@ def check(connection: Connection) -> None:
         )
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring our tables to the present version, within the caller's transaction."""
-    command.upgrade(_config(connection), "head")
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring our tables to the present version, or an earlier one, within the caller's transaction."""
+    command.upgrade(_config(connection), revision)
 
 
 def has_optuna_tables(connection: Connection) -> bool:

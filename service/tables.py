@@ -133,3 +133,13 @@ tokens = Table(
     Column("expires", Moment, nullable=True),
     Column("revoked", Moment, nullable=True),
 )
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),  # as the client named its request
+    Column("request", String(64), nullable=False),  # SHA-256 of what was asked
+    Column("made", String(36), nullable=False),  # the id of what it made or changed
+    Column("created", Moment, nullable=False, default=now, index=True),
+)

@@ -14,6 +14,7 @@ from service.errors import Invalid, Timeout, TooLarge, UnsupportedMedia
 from service.ingest import TYPES, UNSAID, Said, as_csv
 from service.ingest.upload import TextEncoding
 from service.login import CurrentPrincipal
+from service.routes.idempotency import CurrentRequest
 from service.schemas import Cursor, DatasetDetail, DatasetView, Page, dataset_view
 from service.services import CurrentServices, Services
 
@@ -33,6 +34,7 @@ async def upload(
     request: Request,
     services: CurrentServices,
     principal: CurrentPrincipal,
+    asked: CurrentRequest,
     name: Name,
     target: Annotated[str | None, Query(description="Column to predict.")] = None,
     encoding: Annotated[TextEncoding | None, Query(description="Of a text file.")] = None,
@@ -62,7 +64,7 @@ async def upload(
             services.database,
             services.store,
             draft,
-            owner=principal.owner,
+            asked,
             name=name,
             target=target,
             media_type=media_type,

@@ -1,15 +1,19 @@
 """POST and GET /v1/jobs, and what came of one: its best, its report."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import yaml
 from fastapi import APIRouter, Query, Response
+from sqlalchemy import Connection
 
 from optimizers.configuration import Configuration
 from service import budgets, datasets, jobs, trials
 from service.errors import Conflict
+from service.idempotency import Asked
 from service.jobs import JobState
 from service.login import CurrentPrincipal
+from service.routes.idempotency import CurrentRequest
 from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Limit, Page, job_view
 from service.services import CurrentServices, Services
 from service.tokens import Principal
@@ -25,7 +29,9 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
 @router.post("", status_code=201)
-def submit(spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal) -> JobView:
+def submit(
+    spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal, asked: CurrentRequest
+) -> JobView:
     """Queue a job; what the spec leaves open is inferred from the data and shown."""
     with services.database.read() as connection:
         dataset = datasets.get(connection, principal.owner, spec.dataset)
@@ -34,15 +40,20 @@ def submit(spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal
         study = study.model_copy(update={"target": dataset.target})
     resolved = resolve(study, datasets.schema(dataset))
     Space(resolved.spec)  # refuses names that are not in the catalogue
-    with services.database.write() as connection:
+    request = spec.model_dump(mode="json", exclude_unset=True)
+
+    def create() -> str:
         datasets.get(connection, principal.owner, dataset.id)  # it may be deleted meanwhile
-        job_id = jobs.create(
+        return jobs.create(
             connection,
             owner=principal.owner,
             dataset_id=dataset.id,
-            request=spec.model_dump(mode="json", exclude_unset=True),
+            request=request,
             resolved=resolved,
         )
+
+    with services.database.write() as connection:
+        job_id = asked.once(connection, request, create)
         row = jobs.get(connection, principal.owner, job_id)
     services.runner.wake()
     return job_view(row)
@@ -72,31 +83,37 @@ def one(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> 
 
 
 @router.post("/{job_id}/cancel")
-def cancel(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> JobView:
+def cancel(services: CurrentServices, job_id: str, asked: CurrentRequest) -> JobView:
     """End a job now; its finished trials stay."""
-    with services.database.write() as connection:
-        jobs.cancel(connection, principal.owner, job_id)
-        row = jobs.get(connection, principal.owner, job_id)
-    return job_view(row)
+    return _moved(services, asked, job_id, jobs.cancel)
 
 
 @router.post("/{job_id}/pause")
-def pause(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> JobView:
+def pause(services: CurrentServices, job_id: str, asked: CurrentRequest) -> JobView:
     """Let a job rest, across restarts too; what was under way is trained again later."""
-    with services.database.write() as connection:
-        jobs.pause(connection, principal.owner, job_id)
-        row = jobs.get(connection, principal.owner, job_id)
-    return job_view(row)
+    return _moved(services, asked, job_id, jobs.pause)
 
 
 @router.post("/{job_id}/resume")
-def resume(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> JobView:
+def resume(services: CurrentServices, job_id: str, asked: CurrentRequest) -> JobView:
     """Queue a paused job again; it comes to the trials that it would have come to."""
-    with services.database.write() as connection:
-        jobs.resume(connection, principal.owner, job_id)
-        row = jobs.get(connection, principal.owner, job_id)
+    view = _moved(services, asked, job_id, jobs.resume)
     services.runner.wake()
-    return job_view(row)
+    return view
+
+
+def _moved(
+    services: Services, asked: Asked, job_id: str, move: Callable[[Connection, str, str], None]
+) -> JobView:
+    """A job after it went to another state."""
+
+    def act() -> str:
+        move(connection, asked.owner, job_id)
+        return job_id
+
+    with services.database.write() as connection:
+        asked.once(connection, None, act)
+        return job_view(jobs.get(connection, asked.owner, job_id))
 
 
 @router.delete("/{job_id}", status_code=204)

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service import tokens
-from service.errors import Forbidden, Invalid
+from service.errors import Conflict, Forbidden, Invalid
 from service.login import CurrentPrincipal
+from service.routes.idempotency import CurrentRequest
 from service.schemas import Cursor, Page
 from service.services import CurrentServices
 from service.tables import now
@@ -58,8 +59,13 @@ class NewToken(TokenView):
 
 
 @router.post("", status_code=201)
-def make(request: TokenRequest, services: CurrentServices, principal: CurrentPrincipal) -> NewToken:
-    """Make a token that allows no more than yours."""
+def make(
+    request: TokenRequest,
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    asked: CurrentRequest,
+) -> NewToken:
+    """Make a token that allows no more than yours; with a key that was used, there is none to show."""
     owner = request.owner or principal.owner
     _check_owner(principal, owner)
     beyond = sorted(scope for scope in request.scopes if not principal.may(scope))
@@ -74,7 +80,9 @@ def make(request: TokenRequest, services: CurrentServices, principal: CurrentPri
         raise Invalid(
             "expires must be in the future.", field="expires", value=request.expires.isoformat()
         )
-    with services.database.write() as connection:
+    shown: list[str] = []
+
+    def create() -> str:
         made = tokens.create(
             connection,
             owner=owner,
@@ -82,8 +90,21 @@ def make(request: TokenRequest, services: CurrentServices, principal: CurrentPri
             scopes=request.scopes,
             expires=request.expires,
         )
-        row = tokens.get(connection, principal, made.id)
-    return NewToken.model_validate({**row._mapping, "token": made.token})
+        shown.append(made.token)
+        return made.id
+
+    with services.database.write() as connection:
+        token_id = asked.once(connection, request.model_dump(mode="json"), create)
+        row = tokens.get(connection, principal, token_id)
+    if not shown:
+        raise Conflict(
+            f"An earlier request made this token, {row.name!r}; it was shown that once. If the answer "
+            "was lost, revoke it and make another.",
+            field="idempotency-key",
+            value=asked.key,
+            allowed="a key of its own for every token",
+        )
+    return NewToken.model_validate({**row._mapping, "token": shown[0]})
 
 
 @router.get("")

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
 from service import datasets, jobs, tables, trials
+from service.idempotency import Asked
 from service.services import Services, open_services
 from service.settings import Settings
 from service.worker import Wave
@@ -38,11 +39,14 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield found
 
 
+ONCE = Asked("ann", key=None, operation="", replayed=lambda: None)
+
+
 def add_dataset(services: Services, content: bytes = table()) -> str:
     with services.store.draft() as draft:
         draft.write_bytes(content)
         return datasets.add(
-            services.database, services.store, draft, owner="ann", name="table", target="kind"
+            services.database, services.store, draft, ONCE, name="table", target="kind"
         )
 
 

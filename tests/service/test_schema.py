@@ -1,4 +1,5 @@
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -6,12 +7,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from optuna.storages import RDBStorage
-from sqlalchemy import insert, select
+from sqlalchemy import MetaData, Table, create_engine, insert, select
 
 from service.database import Database
 from service.errors import SchemaMismatch
-from service.schema import OPTUNA_REVISION, VERSION_TABLE, is_ours
-from service.tables import datasets, jobs, metadata
+from service.schema import OPTUNA_REVISION, VERSION_TABLE, is_ours, upgrade
+from service.tables import jobs, metadata
 from tests.service.test_tables import DATASET, JOB
 
 
@@ -69,7 +70,7 @@ def test_half_made_optuna_tables_are_completed(database: Database) -> None:
     [
         (f"UPDATE {VERSION_TABLE} SET version_num = '9999'", "a newer Fallline .*'9999'"),
         ("UPDATE alembic_version SET version_num = 'v9.0.0.a'", "Optuna's schema 'v9.0.0.a'"),
-        (f"DROP TABLE {VERSION_TABLE}", "another program .*alembic_version, datasets, jobs"),
+        (f"DROP TABLE {VERSION_TABLE}", "another program .*alembic_version, datasets"),
     ],
 )
 def test_a_schema_of_another_version_is_refused_untouched(
@@ -92,14 +93,15 @@ def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_jobs_from_before_transfer_take_nothing(database: Database) -> None:
+def test_jobs_from_before_transfer_take_nothing(tmp_path: Path) -> None:
     """Some of them are half done: what they have asked for must stay what a new start asks."""
-    with database.write() as connection:
-        connection.execute(insert(datasets).values(DATASET))
-        connection.execute(insert(jobs).values(JOB))
-    database.close()
-    for table, column in (("jobs", "transferred"), ("jobs", "attempts"), ("datasets", "format")):
-        execute(database.path, f"ALTER TABLE {table} DROP COLUMN {column}")
-    execute(database.path, f"UPDATE {VERSION_TABLE} SET version_num = '0003'")
-    with Database(database.url) as again, again.read() as connection:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        upgrade(connection, "0003")
+        for name, row in (("datasets", DATASET), ("jobs", JOB)):
+            as_it_was = Table(name, MetaData(), autoload_with=connection)
+            connection.execute(insert(as_it_was).values(row | {"created": datetime(2026, 1, 1)}))
+    engine.dispose()
+    with Database(url) as database, database.read() as connection:
         assert connection.execute(select(jobs.c.transferred)).scalar_one() == []
