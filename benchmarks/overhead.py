@@ -26,7 +26,7 @@ from sqlalchemy import insert
 
 from optimizers.configuration import Configuration
 from optimizers.registry import RULES
-from service import jobs, tables
+from service import claims, jobs, tables
 from service.database import Database
 from studies.resolve import Resolved
 from studies.run import Asked, run_study
@@ -174,7 +174,7 @@ def driven(spec: StudySpec, database: Database) -> tuple[list[FrozenTrial], NDAr
         jobs.create(
             connection, owner="ann", dataset_id="dataset", request={}, resolved=Resolved(spec, {}, ())
         )  # fmt: skip
-        claim = jobs.claim(connection)
+        claim = claims.claim(connection)
     assert claim is not None
     stage, ended, rows = Stage(), list[FrozenTrial](), list[list[float]]()
     began = time.perf_counter()
@@ -182,9 +182,9 @@ def driven(spec: StudySpec, database: Database) -> tuple[list[FrozenTrial], NDAr
         yielded = time.perf_counter()
         with database.write() as connection:
             if isinstance(event, Asked):
-                jobs.record_asked(connection, claim, event.trials)
+                claims.record_asked(connection, claim, event.trials)
             else:
-                jobs.record_told(connection, claim, event.trials, 1.0)
+                claims.record_told(connection, claim, event.trials, 1.0)
         stored = time.perf_counter()
         if isinstance(event, Asked):
             rows.append([len(event.trials), yielded - began, 0.0, 0.0, stored - yielded])
@@ -197,7 +197,7 @@ def driven(spec: StudySpec, database: Database) -> tuple[list[FrozenTrial], NDAr
             ended += event.trials
         began = time.perf_counter()
     with database.write() as connection:
-        jobs.finish(connection, claim, "completed", seconds=1.0)
+        claims.finish(connection, claim, "completed", seconds=1.0)
     return ended, np.array(rows)
 
 

@@ -13,10 +13,10 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import select
 
-from service import jobs, transfers, trials
+from service import claims, transfers, trials
+from service.claims import Claim, Superseded
 from service.database import Database
 from service.engine import Abandoned, Engine, Work
-from service.jobs import Claim, Superseded
 from service.manifest import Conditions, Parts
 from service.store import Store
 from service.tables import datasets
@@ -68,7 +68,7 @@ class Runner:
     def start(self) -> None:
         """Go on with what an earlier server left, then with the queue."""
         with self._database.write() as connection:
-            resumed = jobs.requeue_running(connection)
+            resumed = claims.requeue_running(connection)
         if resumed:
             logger.info("going on with %d job(s) that were running", resumed)
         self._thread.start()
@@ -88,15 +88,15 @@ class Runner:
         if self._stopping.is_set():
             return False
         with self._database.read() as connection:
-            return jobs.is_current(connection, claim)
+            return claims.is_current(connection, claim)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
             try:
                 with self._database.write() as connection:
-                    jobs.requeue_running(connection)  # a job whose end could not be written
-                    claim = jobs.claim(connection)
+                    claims.requeue_running(connection)  # a job whose end could not be written
+                    claim = claims.claim(connection)
                 if claim is not None:
                     self._run(claim)
                     continue
@@ -109,11 +109,11 @@ class Runner:
         try:
             spent = self._drive(claim, began)
             with self._database.write() as connection:
-                if jobs.budget(connection, claim) != spent:
-                    jobs.go_on(connection, claim, time.monotonic() - began)
+                if claims.budget(connection, claim) != spent:
+                    claims.go_on(connection, claim, time.monotonic() - began)
                     return
                 found = trials.best(connection, claim.study_id) is not None
-                jobs.finish(
+                claims.finish(
                     connection,
                     claim,
                     "completed" if found else "failed",
@@ -143,14 +143,14 @@ class Runner:
         dataset = self._store.path(digest)
         found = self.engine.wait(self.engine.look(dataset, claim.spec), lambda: self.holds(claim))
         with self._database.write() as connection:
-            jobs.record_warnings(connection, claim, found.warnings)
+            claims.record_warnings(connection, claim, found.warnings)
             conditions = Conditions(
                 waves_in_flight=self.engine.slots,
                 budget=claim.spec.budget,
                 parts=Parts.model_validate(found.rows),
                 environment=found.environment,
             )
-            jobs.record_attempt(connection, claim, conditions)
+            claims.record_attempt(connection, claim, conditions)
         budget = self._search(claim, dataset, began)
         if claim.spec.confirmation.seeds:
             left = None if budget.seconds is None else budget.seconds - (time.monotonic() - began)
@@ -168,7 +168,7 @@ class Runner:
         def allowed() -> BudgetSpec:
             nonlocal budget
             with self._database.read() as connection:
-                budget = jobs.budget(connection, claim)
+                budget = claims.budget(connection, claim)
             return budget
 
         def submit(
@@ -193,10 +193,10 @@ class Runner:
         ):
             with self._database.write() as connection:
                 if isinstance(event, Asked):
-                    jobs.record_asked(connection, claim, event.trials)
+                    claims.record_asked(connection, claim, event.trials)
                 else:
                     seconds = time.monotonic() - began
-                    jobs.record_told(connection, claim, event.trials, seconds)
+                    claims.record_told(connection, claim, event.trials, seconds)
             if self._stopping.is_set():  # short waves end before a wait for them asks
                 raise Abandoned
         return budget
@@ -216,20 +216,20 @@ class Runner:
         if not numbers:
             return
         with self._database.write() as connection:
-            jobs.record_confirming(connection, claim, numbers)
+            claims.record_confirming(connection, claim, numbers)
         finalists = [stored[number] for number in numbers]
         confirmation = confirm(claim.spec, finalists, submit, seconds, self.engine.slots)
         with self._database.write() as connection:
             if confirmation is None:
-                jobs.record_warnings(connection, claim, [UNCONFIRMED])
+                claims.record_warnings(connection, claim, [UNCONFIRMED])
             else:
-                jobs.record_confirmed(connection, claim, confirmation)
+                claims.record_confirmed(connection, claim, confirmation)
 
     def _fail(self, claim: Claim, seconds: float, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"[:500]
         try:
             with self._database.write() as connection:
-                jobs.finish(connection, claim, "failed", seconds=seconds, error=text)
+                claims.finish(connection, claim, "failed", seconds=seconds, error=text)
         except Superseded:
             logger.info("job %s had been cancelled", claim.id)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from service import datasets, jobs, trials
-from service.jobs import Claim
+from service import claims, datasets, jobs, trials
+from service.claims import Claim
 from service.tables import jobs as table
 from studies.spec import MAXIMIZED, StudySpec
 from studies.transfer import (
@@ -40,7 +40,7 @@ def settle(connection: Connection, claim: Claim) -> list[Transferred]:
     if row.transferred is not None:
         return [Transferred.model_validate(each) for each in row.transferred]
     found = choose(claim.spec, _earlier(connection, row)) if claim.spec.transfer else []
-    jobs.record_transferred(connection, claim, found)
+    claims.record_transferred(connection, claim, found)
     return found
 
 

@@ -11,7 +11,7 @@ Optuna's convention: aware, or naive in local time; the columns hold naive UTC.
 
 from service.trials.paging import Sort, page
 from service.trials.reading import best, counts, ended, read, running
-from service.trials.writing import create_study, delete_study, finish, insert_running
+from service.trials.writing import create_study, delete_study, finish, insert_running, stop
 
 __all__ = [
     "Sort",
@@ -25,4 +25,5 @@ __all__ = [
     "page",
     "read",
     "running",
+    "stop",
 ]

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from service.trials import optuna_tables as tables
+from service.trials.reading import running
 
 Row = dict[str, Any]
 _ATTRIBUTES = (
@@ -139,6 +140,17 @@ def finish(connection: Connection, study_id: int, trials: Sequence[FrozenTrial])
         change,
         [{"this_trial": i, **state} for i, state in zip(trial_ids, states, strict=True)],
     )
+
+
+def stop(connection: Connection, study_id: int) -> int:
+    """Finish the RUNNING trials as stopped, and return how many there were."""
+    stopped = running(connection, study_id)
+    for trial in stopped:
+        trial.state = TrialState.FAIL
+        trial.datetime_complete = datetime.now()  # local and without a zone, as Optuna has it
+        trial.set_user_attr("outcome", "stopped")
+    finish(connection, study_id, stopped)
+    return len(stopped)
 
 
 def _check(trial: FrozenTrial, allowed: tuple[TrialState, ...]) -> None:

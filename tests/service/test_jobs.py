@@ -7,10 +7,11 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, insert, select, update
 
-from service import jobs, tables, trials
+from service import claims, jobs, tables, trials
+from service.claims import Claim, Superseded
 from service.database import Database
 from service.errors import Conflict, NotFound
-from service.jobs import MOVES, Claim, JobState, Superseded
+from service.jobs import MOVES, JobState
 from studies.resolve import Resolved
 from studies.search import Search
 from studies.spec import StudySpec
@@ -52,7 +53,7 @@ def claimed(database: Database, spec: StudySpec = SPEC) -> Claim:
     """A new job, taken up."""
     with database.write() as connection:
         create(connection, spec)
-        claim = jobs.claim(connection)
+        claim = claims.claim(connection)
     assert claim is not None
     return claim
 
@@ -107,11 +108,11 @@ def test_a_job_begins_queued_with_an_empty_study(db: Database) -> None:
 
 
 def do_claim(connection: Connection, claim: Claim) -> None:
-    jobs.claim(connection)
+    claims.claim(connection)
 
 
 def do_requeue(connection: Connection, claim: Claim) -> None:
-    jobs.requeue_running(connection)
+    claims.requeue_running(connection)
 
 
 def do_cancel(connection: Connection, claim: Claim) -> None:
@@ -127,15 +128,15 @@ def do_resume(connection: Connection, claim: Claim) -> None:
 
 
 def do_complete(connection: Connection, claim: Claim) -> None:
-    jobs.finish(connection, claim, "completed", seconds=1.0)
+    claims.finish(connection, claim, "completed", seconds=1.0)
 
 
 def do_fail(connection: Connection, claim: Claim) -> None:
-    jobs.finish(connection, claim, "failed", seconds=1.0, error="why")
+    claims.finish(connection, claim, "failed", seconds=1.0, error="why")
 
 
 def do_go_on(connection: Connection, claim: Claim) -> None:
-    jobs.go_on(connection, claim, seconds=1.0)
+    claims.go_on(connection, claim, seconds=1.0)
 
 
 ACTIONS: dict[Callable[[Connection, Claim], None], tuple[JobState, set[JobState]]] = {
@@ -195,7 +196,7 @@ def test_jobs_are_taken_up_in_the_order_in_which_they_came(db: Database) -> None
             created += [create(connection) for _ in range(size)]
     taken = []
     with db.write() as connection:
-        while claim := jobs.claim(connection):
+        while claim := claims.claim(connection):
             assert claim.attempt == 1
             taken.append(claim.id)
     assert taken == created
@@ -205,21 +206,21 @@ def test_a_job_taken_up_again_keeps_its_place_and_its_start(db: Database) -> Non
     first = claimed(db)
     with db.write() as connection:
         create(connection)
-        assert jobs.requeue_running(connection) == 1
-        again = jobs.claim(connection)
+        assert claims.requeue_running(connection) == 1
+        again = claims.claim(connection)
     assert again is not None
     assert (again.id, again.attempt, again.study_id) == (first.id, 2, first.study_id)
     started = row(db, first.id).started
     with db.write() as connection:
-        jobs.requeue_running(connection)
-        jobs.claim(connection)
+        claims.requeue_running(connection)
+        claims.claim(connection)
     assert row(db, first.id).started == started
 
 
 def test_an_empty_queue_has_nothing_to_take_up(db: Database) -> None:
     with db.write() as connection:
-        assert jobs.claim(connection) is None
-        assert jobs.requeue_running(connection) == 0
+        assert claims.claim(connection) is None
+        assert claims.requeue_running(connection) == 0
 
 
 def test_a_wave_and_its_progress_are_stored_together(db: Database) -> None:
@@ -227,7 +228,7 @@ def test_a_wave_and_its_progress_are_stored_together(db: Database) -> None:
     search = Search(SPEC)
     asked = search.ask(8)
     with db.write() as connection:
-        jobs.record_asked(connection, claim, asked)
+        claims.record_asked(connection, claim, asked)
     found = row(db, claim.id)
     assert (found.trials_asked, found.waves_done) == (8, 0)
     wave = [ended(trial, 0.5 + trial.number) for trial in asked[:4]]
@@ -235,7 +236,7 @@ def test_a_wave_and_its_progress_are_stored_together(db: Database) -> None:
     wave += [ended(trial, outcome="diverged") for trial in asked[5:7]]
     wave += [ended(asked[7], outcome="stopped")]
     with db.write() as connection:
-        jobs.record_told(connection, claim, wave, 2.5)
+        claims.record_told(connection, claim, wave, 2.5)
     found = row(db, claim.id)
     assert (found.trials_completed, found.trials_dropped) == (4, 1)
     assert (found.trials_diverged, found.trials_stopped) == (2, 1)
@@ -266,8 +267,8 @@ def test_the_best_is_kept_from_wave_to_wave_and_is_the_first_of_equals(
         ]
         search.tell(wave)
         with db.write() as connection:
-            jobs.record_asked(connection, claim, asked)
-            jobs.record_told(connection, claim, wave, 1.0)
+            claims.record_asked(connection, claim, asked)
+            claims.record_told(connection, claim, wave, 1.0)
         found = row(db, claim.id)
         assert (found.best_value, found.best_trial) == expected
         with db.read() as connection:
@@ -281,16 +282,16 @@ def cancelled(connection: Connection, claim: Claim) -> None:
 
 
 def taken_again(connection: Connection, claim: Claim) -> None:
-    jobs.requeue_running(connection)
-    jobs.claim(connection)
+    claims.requeue_running(connection)
+    claims.claim(connection)
 
 
 def waiting_again(connection: Connection, claim: Claim) -> None:
-    jobs.requeue_running(connection)
+    claims.requeue_running(connection)
 
 
 def finished(connection: Connection, claim: Claim) -> None:
-    jobs.finish(connection, claim, "completed", seconds=1.0)
+    claims.finish(connection, claim, "completed", seconds=1.0)
 
 
 @pytest.mark.parametrize("event", [cancelled, taken_again, waiting_again, finished])
@@ -301,17 +302,17 @@ def test_results_that_are_no_longer_wanted_change_nothing(
     search = Search(SPEC)
     first, second = search.ask(4), search.ask(4)
     with db.write() as connection:
-        jobs.record_asked(connection, claim, first)
-        assert jobs.is_current(connection, claim)
+        claims.record_asked(connection, claim, first)
+        assert claims.is_current(connection, claim)
         event(connection, claim)
-        assert not jobs.is_current(connection, claim)
+        assert not claims.is_current(connection, claim)
     before = dump(db)
     told = [ended(trial, 0.5) for trial in first]
     writes: list[Callable[[Connection], None]] = [
-        lambda connection: jobs.record_asked(connection, claim, second),
-        lambda connection: jobs.record_told(connection, claim, told, 9.0),
-        lambda connection: jobs.finish(connection, claim, "completed", seconds=9.0),
-        lambda connection: jobs.finish(connection, claim, "failed", seconds=9.0, error="late"),
+        lambda connection: claims.record_asked(connection, claim, second),
+        lambda connection: claims.record_told(connection, claim, told, 9.0),
+        lambda connection: claims.finish(connection, claim, "completed", seconds=9.0),
+        lambda connection: claims.finish(connection, claim, "failed", seconds=9.0, error="late"),
     ]
     for write in writes:
         with pytest.raises(Superseded), db.write() as connection:
@@ -323,15 +324,15 @@ def test_what_cannot_be_stored_whole_is_not_stored_at_all(db: Database) -> None:
     claim = claimed(db)
     asked = Search(SPEC).ask(4)
     with db.write() as connection:
-        jobs.record_asked(connection, claim, asked)
+        claims.record_asked(connection, claim, asked)
     before = dump(db)
     wave = [ended(trial, 0.5) for trial in asked]
     wave[3].number = 99
     with pytest.raises(ValueError, match="not running"), db.write() as connection:
-        jobs.record_told(connection, claim, wave, 1.0)
+        claims.record_told(connection, claim, wave, 1.0)
     assert dump(db) == before
     with pytest.raises(ValueError, match="must be numbered"), db.write() as connection:
-        jobs.record_asked(connection, claim, asked)
+        claims.record_asked(connection, claim, asked)
     assert dump(db) == before
 
 
@@ -343,9 +344,9 @@ def test_trials_under_way_at_the_end_are_recorded_as_stopped(
     search = Search(SPEC)
     first, second = search.ask(4), search.ask(4)
     with db.write() as connection:
-        jobs.record_asked(connection, claim, first)
-        jobs.record_told(connection, claim, [ended(trial, 0.5) for trial in first], 1.0)
-        jobs.record_asked(connection, claim, second)
+        claims.record_asked(connection, claim, first)
+        claims.record_told(connection, claim, [ended(trial, 0.5) for trial in first], 1.0)
+        claims.record_asked(connection, claim, second)
         end(connection, claim)
         states = trials.counts(connection, claim.study_id)
     assert states[TrialState.RUNNING] == 0
@@ -384,7 +385,7 @@ def many(db: Database) -> list[str]:
     with db.write() as connection:
         created = [create(connection) for _ in range(7)]
         jobs.cancel(connection, "ann", created[2])
-        jobs.claim(connection)
+        claims.claim(connection)
     return created[::-1]
 
 

@@ -12,7 +12,7 @@ from distributed import Future
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
-from service import datasets, jobs, tables, trials
+from service import claims, datasets, jobs, tables, trials
 from service.idempotency import Asked
 from service.services import Services, open_services
 from service.settings import Settings
@@ -120,7 +120,7 @@ def test_a_study_that_was_interrupted_ends_as_one_that_was_not(
     workers = 2  # and so two waves under way
     budget = {"trials": 60, "epochs": 10}  # short waves: a stopping runner must not end them all
     home = tmp_path / "home"
-    record_told = jobs.record_told
+    record_told = claims.record_told
     with opened(home, workers) as services:
         dataset = add_dataset(services)
         unbroken = in_state(services, queue(services, dataset, budget=budget), "completed")
@@ -130,7 +130,7 @@ def test_a_study_that_was_interrupted_ends_as_one_that_was_not(
             record_told(*wave)
             threading.Thread(target=services.runner.stop).start()
 
-        monkeypatch.setattr(jobs, "record_told", stop_after)
+        monkeypatch.setattr(claims, "record_told", stop_after)
         broken = queue(services, dataset, budget=budget)
         until(lambda: row(services, broken).waves_done)
     monkeypatch.undo()
@@ -286,7 +286,7 @@ def test_a_claim_is_held_until_the_job_is_cancelled(services: Services) -> None:
     until(lambda: row(services, job_id).trials_asked)
     job = row(services, job_id)
     spec = StudySpec.model_validate(job.spec)
-    claim = jobs.Claim(job_id, job.attempt, job.study_id, job.dataset_id, spec, 0.0)
+    claim = claims.Claim(job_id, job.attempt, job.study_id, job.dataset_id, spec, 0.0)
     assert services.runner.holds(claim)
     assert not services.runner.holds(replace(claim, attempt=job.attempt - 1))
     with services.database.write() as connection:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from service import jobs, tables, tokens, transfers
+from service import claims, tables, tokens, transfers
 from studies.spec import StudySpec
 from tests.service.conftest import Live
 from tests.service.journeys import Json, ended, submit, table, upload, walk
@@ -129,7 +129,7 @@ def test_a_job_that_starts_again_takes_what_it_took_at_first(
     after = done(client, dataset, **ON)
     done(client, dataset, budget={"trials": 30, "epochs": 4})  # a better source, too late
     with shared_live.services.database.write() as connection:
-        claim = jobs.Claim(
+        claim = claims.Claim(
             id=after["id"],
             attempt=2,
             study_id=0,

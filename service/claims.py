@@ -1,0 +1,239 @@
+"""The queue as a runner sees it: a job claimed, its progress and its end recorded.
+
+The attempt number is the fencing token. Whoever runs a job holds the number it was claimed
+with, and every write names it: a result that comes late, from a server that was given up for
+dead, changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Column, Connection, select, update
+
+from service import trials
+from service.jobs import stop_running
+from service.manifest import Attempt, Conditions
+from service.tables import jobs, now
+from studies.confirmation import Confirmation
+from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
+from studies.transfer import Transferred
+
+
+class Superseded(Exception):
+    """The job is no longer ours to write: it was cancelled, or claimed again."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this server has taken up.
+
+    Attributes:
+        id: the job.
+        attempt: the fencing token.
+        study_id: Optuna's study.
+        digest: the dataset's file.
+        spec: what to study.
+        seconds_spent: by earlier attempts.
+    """
+
+    id: str
+    attempt: int
+    study_id: int
+    dataset_id: str
+    spec: StudySpec
+    seconds_spent: float
+
+
+def requeue_running(connection: Connection) -> int:
+    """At the start of a server: whatever was running goes on from its stored trials."""
+    changed = connection.execute(
+        update(jobs).where(jobs.c.state == "running").values(state="queued")
+    )
+    return changed.rowcount
+
+
+def claim(connection: Connection) -> Claim | None:
+    """Take up the job that has waited longest."""
+    oldest = (
+        select(jobs.c.id)
+        .where(jobs.c.state == "queued")
+        .order_by(jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)  # left out on SQLite, which has one writer
+        .scalar_subquery()
+    )
+    row = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == oldest)
+        .values(state="running", attempt=jobs.c.attempt + 1)
+        .returning(jobs)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.started is None:
+        connection.execute(update(jobs).where(jobs.c.id == row.id).values(started=now()))
+    return Claim(
+        id=row.id,
+        attempt=row.attempt,
+        study_id=row.study_id,
+        dataset_id=row.dataset_id,
+        spec=StudySpec.model_validate(row.spec),
+        seconds_spent=row.seconds,
+    )
+
+
+def is_current(connection: Connection, claimed: Claim) -> bool:
+    """Whether the job is still running under this claim."""
+    held = (jobs.c.id == claimed.id, jobs.c.attempt == claimed.attempt, jobs.c.state == "running")
+    return connection.execute(select(jobs.c.id).where(*held)).first() is not None
+
+
+def budget(connection: Connection, claimed: Claim) -> BudgetSpec:
+    """What the job may spend by now.
+
+    Raises:
+        Superseded: the job is no longer there.
+    """
+    return StudySpec.model_validate(_read(connection, claimed, jobs.c.spec)).budget
+
+
+def record_asked(connection: Connection, claimed: Claim, asked: Sequence[FrozenTrial]) -> None:
+    """Store trials that are about to run.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(
+        connection,
+        claimed,
+        trials_asked=jobs.c.trials_asked + len(asked),
+        # What was confirmed before a budget was raised says nothing of the trials to come.
+        finalists=0,
+        confirmation=None,
+    )
+    trials.insert_running(connection, claimed.study_id, asked)
+
+
+def record_told(
+    connection: Connection, claimed: Claim, ended: Sequence[FrozenTrial], seconds: float
+) -> None:
+    """Store what came of a wave, and the job's progress with it.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    outcomes = [trial.user_attrs["outcome"] for trial in ended]
+    _write(
+        connection,
+        claimed,
+        seconds=seconds,
+        waves_done=jobs.c.waves_done + 1,
+        trials_completed=jobs.c.trials_completed + outcomes.count("completed"),
+        trials_dropped=jobs.c.trials_dropped + outcomes.count("dropped"),
+        trials_diverged=jobs.c.trials_diverged + outcomes.count("diverged"),
+        trials_stopped=jobs.c.trials_stopped + outcomes.count("stopped"),
+    )
+    trials.finish(connection, claimed.study_id, ended)
+    completed = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+    if completed:
+        maximize = claimed.spec.metric in MAXIMIZED
+        pick = max if maximize else min
+        best = pick(completed, key=lambda trial: float(trial.values[0]))  # the first of equals
+        stored, value = jobs.c.best_value, best.values[0]
+        better = stored < value if maximize else stored > value
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id == claimed.id, stored.is_(None) | better)
+            .values(best_value=value, best_trial=best.number)
+        )
+
+
+def record_confirming(connection: Connection, claimed: Claim, finalists: Sequence[int]) -> None:
+    """Store that so many trials are being trained again.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, finalists=len(finalists))
+
+
+def record_confirmed(connection: Connection, claimed: Claim, confirmation: Confirmation) -> None:
+    """Store what came of the finalists.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, confirmation=confirmation.model_dump(mode="json"))
+
+
+def record_transferred(
+    connection: Connection, claimed: Claim, transferred: Sequence[Transferred]
+) -> None:
+    """Store what the job takes from earlier ones.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, transferred=[each.model_dump(mode="json") for each in transferred])
+
+
+def record_warnings(connection: Connection, claimed: Claim, found: Sequence[str]) -> None:
+    """Add what the data showed to what the spec already said.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    said = _read(connection, claimed, jobs.c.warnings)
+    _write(connection, claimed, warnings=list(dict.fromkeys([*said, *found])))
+
+
+def go_on(connection: Connection, claimed: Claim, seconds: float) -> None:
+    """Queue a job again whose budget was raised while its last trials were under way.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, state="queued", seconds=seconds)
+
+
+def record_attempt(connection: Connection, claimed: Claim, conditions: Conditions) -> None:
+    """Keep what this attempt runs with.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    known = _read(connection, claimed, jobs.c.attempts)
+    attempt = Attempt(attempt=claimed.attempt, started=now(), conditions=conditions)
+    _write(connection, claimed, attempts=[*(known or []), attempt.model_dump(mode="json")])
+
+
+def finish(
+    connection: Connection,
+    claimed: Claim,
+    state: Literal["completed", "failed"],
+    *,
+    seconds: float,
+    error: str | None = None,
+) -> None:
+    """End a job; trials still under way are recorded as stopped.
+
+    Raises:
+        Superseded: the job is no longer ours.
+    """
+    _write(connection, claimed, state=state, seconds=seconds, error=error, finished=now())
+    stop_running(connection, claimed.id, claimed.study_id)
+
+
+def _read(connection: Connection, claimed: Claim, column: Column[Any]) -> Any:
+    row = connection.execute(select(column).where(jobs.c.id == claimed.id)).one_or_none()
+    if row is None:  # deleted
+        raise Superseded
+    return row[0]
+
+
+def _write(connection: Connection, claimed: Claim, **values: Any) -> None:
+    held = (jobs.c.id == claimed.id, jobs.c.attempt == claimed.attempt, jobs.c.state == "running")
+    if connection.execute(update(jobs).where(*held).values(**values)).rowcount != 1:
+        raise Superseded
