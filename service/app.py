@@ -34,6 +34,7 @@ from service.routes import (
     profile,
     reference,
     report_page,
+    submission,
     tokens,
     trial_files,
     trials,
@@ -129,6 +130,7 @@ def _v1() -> APIRouter:
     )
     for routes in (
         datasets,
+        submission,
         jobs,
         trials,
         trial_files,

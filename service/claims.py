@@ -5,12 +5,13 @@ with, and every write names it: a result that comes late, from a server that was
 dead, changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Column, Connection, select, update
+from sqlalchemy import Column, Connection, func, select, true, update
 
 from service import trials
 from service.jobs import stop_running
@@ -19,6 +20,9 @@ from service.tables import jobs, now
 from studies.confirmation import Confirmation
 from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
 from studies.transfer import Transferred
+
+FAIR_WITHIN = timedelta(days=1)
+"""Time spent on jobs that began longer ago is forgotten when owners take turns."""
 
 
 class Superseded(Exception):
@@ -46,27 +50,57 @@ class Claim:
     seconds_spent: float
 
 
-def requeue_running(connection: Connection) -> int:
-    """At the start of a server: whatever was running goes on from its stored trials."""
-    changed = connection.execute(
-        update(jobs).where(jobs.c.state == "running").values(state="queued")
+def requeue_running(connection: Connection, besides: Collection[str] = ()) -> int:
+    """Queue what nobody runs any more, to go on from its stored trials.
+
+    Args:
+        connection: in a transaction that writes.
+        besides: jobs that are running indeed.
+    """
+    left = (jobs.c.state == "running", jobs.c.id.not_in(besides))
+    return connection.execute(update(jobs).where(*left).values(state="queued")).rowcount
+
+
+def claim(connection: Connection, *, at_once: int | None = None) -> Claim | None:
+    """Take up the next job, so that no owner waits for another's long queue.
+
+    It is one of the owner with the fewest running, then with the least time spent on jobs begun
+    within the last day; of that owner's, the one with the highest priority, then the oldest.
+
+    Args:
+        connection: in a transaction that writes.
+        at_once: an owner's jobs that may run at once; None for any number.
+    """
+    running = func.count().filter(jobs.c.state == "running")
+    waiting = jobs.c.state == "queued"
+    lately = func.sum(jobs.c.seconds).filter(jobs.c.started > now() - FAIR_WITHIN)
+    owners = (
+        select(
+            jobs.c.owner,
+            running.label("running"),
+            func.coalesce(lately, 0.0).label("seconds"),
+            func.min(jobs.c.id).filter(waiting).label("oldest"),
+        )
+        .group_by(jobs.c.owner)
+        .subquery()
     )
-    return changed.rowcount
-
-
-def claim(connection: Connection) -> Claim | None:
-    """Take up the job that has waited longest."""
-    oldest = (
+    following = (
         select(jobs.c.id)
-        .where(jobs.c.state == "queued")
-        .order_by(jobs.c.id)
+        .join(owners, owners.c.owner == jobs.c.owner)
+        .where(waiting, true() if at_once is None else owners.c.running < at_once)
+        .order_by(
+            owners.c.running,
+            owners.c.seconds,
+            owners.c.oldest,  # a higher priority is no way past another owner
+            jobs.c.priority.desc(),
+            jobs.c.id,
+        )
         .limit(1)
-        .with_for_update(skip_locked=True)  # left out on SQLite, which has one writer
         .scalar_subquery()
     )
     row = connection.execute(
         update(jobs)
-        .where(jobs.c.id == oldest)
+        .where(jobs.c.id == following)
         .values(state="running", attempt=jobs.c.attempt + 1)
         .returning(jobs)
     ).one_or_none()

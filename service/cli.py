@@ -44,6 +44,7 @@ Trials = Annotated[int, typer.Option(help="Configurations to try.")]
 Epochs = Annotated[int, typer.Option(help="Passes over the data for each.")]
 Seconds = Annotated[float | None, typer.Option(help="Stop after this long.")]
 Seeds = Annotated[int, typer.Option(help="Fresh seeds that the finalists train from; 0 for none.")]
+Name = Annotated[str | None, typer.Option(help="A label for your list of jobs.")]
 
 
 def main() -> None:
@@ -100,6 +101,7 @@ def tune(
     transfer: Annotated[
         bool, typer.Option(help="First try what your earlier jobs found on similar data.")
     ] = True,
+    name: Name = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the best optimizer, learning rate and schedule for a dataset."""
@@ -108,6 +110,7 @@ def tune(
         "confirmation": {"seeds": seeds},
         "seed": seed,
         "transfer": transfer,
+        "name": name,
     }
     if metric:
         spec["metric"] = metric
@@ -131,6 +134,7 @@ def compare(
     ] = None,
     seeds: Seeds = 10,
     seed: Annotated[int, typer.Option(help="Another seed gives another study.")] = 0,
+    name: Name = None,
     as_json: AsJson = False,
 ) -> None:
     """Rank optimizers on a dataset: which is better, and which cannot be told apart."""
@@ -140,6 +144,7 @@ def compare(
         "question": "compare",
         "seed": seed,
         "metric": metric,
+        "name": name,
     }
     if optimizer:
         spec["space"] = {"optimizers": optimizer}
@@ -169,6 +174,24 @@ def extend(
     with _client() as client:
         client.change(job, **given)
         _await(client, job, as_json=as_json)
+
+
+@app.command()
+def clone(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    trials: Annotated[int | None, typer.Option(help="Configurations to try.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="The most seconds to take.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives another study.")] = None,
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a job again, with what is given changed, and wait for its answer."""
+    given = {"trials": trials, "seconds": seconds}
+    budget = {limit: value for limit, value in given.items() if value is not None}
+    described = {"seed": seed, "name": name, "budget": budget or None}
+    changes = {field: value for field, value in described.items() if value is not None}
+    with _client() as client:
+        _await(client, client.clone(job, **changes)["id"], as_json=as_json)
 
 
 @app.command()
@@ -202,9 +225,21 @@ def cancel(job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
 
 
 @jobs.callback(invoke_without_command=True)
-def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
+def list_jobs(
+    context: typer.Context,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only those in this state; may be repeated.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only those on this dataset.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """List your jobs, newest first."""
-    _list(context, Client.jobs, display.show_jobs, as_json=as_json)
+
+    def fetch(client: Client) -> Iterator[Json]:
+        return client.jobs(state=state, dataset=dataset, name=name)
+
+    _list(context, fetch, display.show_jobs, as_json=as_json)
 
 
 @jobs.command("delete")

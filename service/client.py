@@ -122,9 +122,29 @@ class Client:
         """One job."""
         return self._call("GET", f"/v1/jobs/{job}")
 
-    def jobs(self) -> Iterator[Json]:
-        """Your jobs, newest first."""
-        return self._every("/v1/jobs")
+    def estimate(self, dataset: str, seconds: float = REPLAY_SECONDS, **spec: Any) -> Json:
+        """What such a job would cost; nothing is queued.
+
+        Args:
+            dataset: its id.
+            seconds: to wait while the workers are busy.
+            **spec: the fields of the JobSpec.
+        """
+        content = {"dataset": dataset, **spec}
+        return _patiently(lambda: self._call("POST", "/v1/jobs:estimate", json=content), seconds)
+
+    def clone(self, job: str, **changes: Any) -> Json:
+        """Queue a job like another; ``changes`` are fields of the JobSpec, None for left out."""
+        return self._call("POST", f"/v1/jobs/{job}/clone", json=changes)
+
+    def jobs(self, **wanted: Any) -> Iterator[Json]:
+        """Your jobs, newest first.
+
+        Args:
+            **wanted: ``state`` (one or several), ``dataset``, ``name`` (part of it), ``since`` and
+                ``before`` (times with their zone, as ISO 8601).
+        """
+        return self._every("/v1/jobs", **wanted)
 
     def cancel(self, job: str) -> Json:
         """End a job now."""
@@ -260,11 +280,13 @@ class Client:
         except httpx.TransportError:
             return False
 
-    def _every(self, path: str) -> Iterator[Json]:
+    def _every(self, path: str, **wanted: Any) -> Iterator[Json]:
         """All items of a list, page by page."""
         cursor: str | None = None
+        given = {name: value for name, value in wanted.items() if value is not None}
         while True:
-            page = self._call("GET", path, params={"cursor": cursor} if cursor else {})
+            params = given | ({"cursor": cursor} if cursor else {})
+            page = self._call("GET", path, params=params)
             yield from page["items"]
             cursor = page["next"]
             if cursor is None:

@@ -138,7 +138,7 @@ def show_jobs(console: Console, jobs: list[Json]) -> None:
     """A line a job."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("job", no_wrap=True, min_width=36)  # to be copied, however narrow the screen
-    for name in ("state", "trials", "metric", "best", "seconds", "created"):
+    for name in ("name", "state", "trials", "metric", "best", "seconds", "created"):
         table.add_column(name)
     for job in jobs:
         counts = job["counts"]
@@ -146,6 +146,7 @@ def show_jobs(console: Console, jobs: list[Json]) -> None:
         colour = STATE_COLOURS.get(job["state"], "white")
         table.add_row(
             job["id"],
+            plain(job["name"] or "-"),
             f"[{colour}]{job['state']}[/]",
             f"{done}/{counts['total']}",
             job["metric"],

@@ -20,12 +20,14 @@ from service.worker import (
     Retrained,
     Wave,
     confirm_wave,
+    foretell,
     look,
     retrain,
     train_network,
     train_wave,
 )
 from studies.confirmation import Run
+from studies.estimate import Estimate
 from studies.spec import StudySpec
 from studies.wave import TrialResult
 
@@ -108,6 +110,12 @@ class Engine(AbstractContextManager["Engine"]):
     def look(self, dataset: Path, spec: StudySpec) -> Work[Look]:
         """Start preparing a dataset; its result is what there is to know before it is trained on."""
         return self._client.submit(look, dataset, spec, pure=False, retries=0)
+
+    def foretell(self, dataset: Path, spec: StudySpec) -> Work[Estimate]:
+        """Start estimating what a study will cost, ahead of waves that wait."""
+        return self._client.submit(
+            foretell, dataset, spec, self.slots, pure=False, retries=0, priority=1
+        )
 
     def wait(self, future: Work[T], wanted: Callable[[], bool]) -> T:
         """What came of a wave or a look.

@@ -1,10 +1,12 @@
 """Jobs as their owners see and change them: submitted, listed, paused, cancelled, deleted."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import uuid_utils
-from sqlalchemy import Connection, Row, insert, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, update
 from sqlalchemy import delete as sql_delete
 
 from service import owned, trials
@@ -29,6 +31,43 @@ MOVES: dict[JobState, frozenset[JobState]] = {
 ENDED: frozenset[JobState] = frozenset({"completed", "failed", "cancelled"})
 
 
+@dataclass(frozen=True)
+class Filter:
+    """Which of an owner's jobs; what is left out does not matter.
+
+    Attributes:
+        states: in one of them.
+        dataset_id: on this dataset.
+        name: with this text in their name, in whatever case.
+        since: submitted then or later.
+        before: submitted earlier than that.
+    """
+
+    states: Collection[JobState] = ()
+    dataset_id: str | None = None
+    name: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same in SQL."""
+        found: list[ColumnElement[bool]] = []
+        if self.states:
+            found.append(jobs.c.state.in_(self.states))
+        if self.dataset_id is not None:
+            found.append(jobs.c.dataset_id == self.dataset_id)
+        if self.name is not None:
+            found.append(jobs.c.name.icontains(self.name, autoescape=True))
+        if self.since is not None:
+            found.append(jobs.c.created >= self.since)
+        if self.before is not None:
+            found.append(jobs.c.created < self.before)
+        return found
+
+
+EVERY = Filter()
+
+
 def sources(target: JobState) -> list[JobState]:
     """The states from which a job may go to this one."""
     return [state for state, targets in MOVES.items() if target in targets]
@@ -41,6 +80,8 @@ def create(
     dataset_id: str,
     request: dict[str, Any],
     resolved: Resolved,
+    name: str | None = None,
+    priority: int = 0,
 ) -> str:
     """Queue a job, with an empty study, and return its id."""
     job_id = str(uuid_utils.uuid7())
@@ -58,6 +99,8 @@ def create(
             dataset_id=dataset_id,
             study_id=study_id,
             state="queued",
+            name=name,
+            priority=priority,
             request=request,
             spec=spec.model_dump(mode="json"),
             inferred=resolved.inferred,
@@ -79,14 +122,23 @@ def get(connection: Connection, owner: str, job_id: str) -> Row[Any]:
 def page(
     connection: Connection,
     owner: str,
+    wanted: Filter = EVERY,
     *,
-    states: Collection[JobState] = (),
     after: str | None = None,
     limit: int,
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """An owner's jobs, newest first, and the cursor of the next page."""
-    conditions = [jobs.c.state.in_(states)] if states else []
-    return owned.page(connection, jobs, owner, *conditions, after=after, limit=limit)
+    return owned.page(connection, jobs, owner, *wanted.conditions(), after=after, limit=limit)
+
+
+def describe(connection: Connection, owner: str, job_id: str, **values: str | int | None) -> None:
+    """Give a job another ``name`` or ``priority``.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    get(connection, owner, job_id)
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
 
 
 def cancel(connection: Connection, owner: str, job_id: str) -> None:

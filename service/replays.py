@@ -1,26 +1,29 @@
-"""Replays: trials that train again, for their numbers or their weights, ahead of waves that wait.
+"""Trainings for a request: replays of trials, and estimates, ahead of waves that wait.
 
 An answer may take as long as the waves under way, which is longer than a request should. So a
-replay goes on when its request has given up, and whoever asks for it again finds it.
+training goes on when its request has given up, and whoever asks for it again finds it.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from service.engine import Abandoned, Engine, Work
 from service.errors import Unavailable
 from service.worker import Network, Retrained, Wave
+from studies.estimate import Estimate
+from studies.spec import StudySpec
 
-PLACES = 8  # replays at once, and requests that wait for one: each holds a thread
+PLACES = 8  # trainings at once, and requests that wait for one: each holds a thread
 WAIT_SECONDS = 15.0
 
 T = TypeVar("T")
 
 
 class Replays:
-    """Replays under way or not yet asked for again.
+    """Trainings under way or not yet asked for again.
 
     Args:
         engine: what trains.
@@ -57,9 +60,22 @@ class Replays:
         """
         return self._result(key, lambda: self._engine.train_network(wave))
 
+    def estimate(self, dataset: Path, spec: StudySpec) -> Estimate:
+        """What a study will cost, found by training for a moment.
+
+        Args:
+            dataset: the canonical Parquet file.
+            spec: resolved.
+
+        Raises:
+            Unavailable: it has not ended yet, or there are too many.
+        """
+        key = (dataset, spec.model_dump_json())
+        return self._result(key, lambda: self._engine.foretell(dataset, spec))
+
     def _result(self, key: object, start: Callable[[], Work[T]]) -> T:
         if not self._waiting.acquire(blocking=False):
-            raise Unavailable(f"{PLACES} requests wait for replays already; try again.")
+            raise Unavailable(f"{PLACES} requests wait for trainings already; try again.")
         try:
             future = self._find(key, start)
             deadline = time.monotonic() + self._wait_seconds
@@ -67,7 +83,7 @@ class Replays:
                 return self._engine.wait(future, lambda: time.monotonic() < deadline)
             except Abandoned:
                 raise Unavailable(
-                    "The workers are busy: the replay has not ended yet. Ask again for its result."
+                    "The workers are busy: this training has not ended yet. Ask again for its result."
                 ) from None
             finally:
                 if future.done():
@@ -87,7 +103,7 @@ class Replays:
         if len(self._started) >= PLACES:
             self._started = {k: future for k, future in self._started.items() if not future.done()}
         if len(self._started) >= PLACES:
-            raise Unavailable(f"{PLACES} replays are under way already; try again.")
+            raise Unavailable(f"{PLACES} trainings are under way already; try again.")
 
     def _forget(self, key: object) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The runner: takes queued jobs one after another and drives each one's study to its end.
+"""The runner: takes jobs from the queue and drives each one's study to its end.
 
 Every wave is stored in one transaction, so whatever happens to this process, the next one goes
 on from the stored trials and trains again exactly the waves that were under way.
@@ -7,6 +7,7 @@ on from the stored trials and trains again exactly the waves that were under way
 import logging
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -50,20 +51,33 @@ class _Pending(Generic[T]):
 
 
 class Runner:
-    """Runs jobs in a thread of its own.
+    """Runs jobs, each in a thread of its own; they share the workers wave by wave.
 
     Args:
         database: where jobs and trials are.
         store: where datasets are.
         engine: what trains.
+        at_once: jobs that may run at once.
+        of_one_owner: of them, those of one owner.
     """
 
-    def __init__(self, database: Database, store: Store, engine: Engine) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        engine: Engine,
+        *,
+        at_once: int,
+        of_one_owner: int,
+    ) -> None:
         self.engine = engine
         self._database, self._store = database, store
+        self._at_once, self._of_one_owner = at_once, of_one_owner
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="runner")
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="job")
+        self._under_way: dict[str, Future[None]] = {}  # by job; the loop's own
 
     def start(self) -> None:
         """Go on with what an earlier server left, then with the queue."""
@@ -78,10 +92,11 @@ class Runner:
         self._wake.set()
 
     def stop(self) -> None:
-        """Leave the job under way as it is stored, and end."""
+        """Leave the jobs under way as they are stored, and end."""
         self._stopping.set()
         self._wake.set()
         self._thread.join()
+        self._threads.shutdown()
 
     def holds(self, claim: Claim) -> bool:
         """Whether results of this claim are still wanted."""
@@ -94,15 +109,30 @@ class Runner:
         while not self._stopping.is_set():
             self._wake.clear()
             try:
-                with self._database.write() as connection:
-                    claims.requeue_running(connection)  # a job whose end could not be written
-                    claim = claims.claim(connection)
-                if claim is not None:
-                    self._run(claim)
-                    continue
+                while (claim := self._next()) is not None:
+                    future = self._threads.submit(self._run_to_its_end, claim)
+                    self._under_way[claim.id] = future
+                    future.add_done_callback(lambda _: self.wake())
             except Exception:  # a full disk, say, must not end the queue for good
                 logger.exception("the runner cannot write; trying again")
             self._wake.wait(IDLE_SECONDS)
+
+    def _next(self) -> Claim | None:
+        """The job to run beside those under way, if there is one and room for it."""
+        self._under_way = {job: each for job, each in self._under_way.items() if not each.done()}
+        if len(self._under_way) >= self._at_once or self._stopping.is_set():
+            return None
+        with self._database.write() as connection:
+            # Besides them, a job that is running is one whose end could not be written.
+            claims.requeue_running(connection, besides=self._under_way)
+            return claims.claim(connection, at_once=self._of_one_owner)
+
+    def _run_to_its_end(self, claim: Claim) -> None:
+        try:
+            self._run(claim)
+        except Exception:
+            logger.exception("the end of job %s cannot be written; trying again", claim.id)
+            self._stopping.wait(IDLE_SECONDS)
 
     def _run(self, claim: Claim) -> None:
         began = time.monotonic() - claim.seconds_spent

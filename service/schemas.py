@@ -30,33 +30,43 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 Number = Annotated[int, Path(ge=0, lt=2**31, description="Of the trial in its study.")]
 
 
+JobName = Annotated[str, Field(min_length=1, max_length=64)]
+Priority = Annotated[int, Field(ge=-100, le=100)]
+
+
 class JobSpec(StudySpec):
     """What to tune: a dataset and, where the defaults do not fit, how."""
 
     dataset: str = Field(description="Id of an uploaded dataset.")
+    name: JobName | None = Field(default=None, description="A label for your list of jobs.")
+    priority: Priority = Field(
+        default=0, description="Of your own jobs that wait, the one with the highest goes first."
+    )
 
-    @field_validator("dataset")
+    @field_validator("dataset", "name")
     @classmethod
-    def _is_text(cls, value: str) -> str:
+    def _is_text(cls, value: str | None) -> str | None:
         # JSON can hold half a surrogate pair, which no database takes.
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if value and any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError("must be text; got half a surrogate pair")
         return value
 
 
 class JobChange(BaseModel):
-    """What may change of a job once it is submitted: how much it may spend."""
+    """What may change of a job once it is submitted; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
 
-    budget: BudgetSpec = Field(
-        description="Limits to change; those left out stay, null takes one away."
+    budget: BudgetSpec | None = Field(
+        default=None, description="Limits to change; those left out stay, null takes one away."
     )
+    name: JobName | None = Field(default=None, description="Another label; null takes it away.")
+    priority: Priority = Field(default=0, description="Another place among your jobs that wait.")
 
     @field_validator("budget")
     @classmethod
-    def _trials_stay_comparable(cls, value: BudgetSpec) -> BudgetSpec:
-        if "epochs" in value.model_fields_set:
+    def _trials_stay_comparable(cls, value: BudgetSpec | None) -> BudgetSpec | None:
+        if value is not None and "epochs" in value.model_fields_set:
             raise ValueError("epochs cannot change: trials of different lengths do not compare")
         return value
 
@@ -105,6 +115,8 @@ class JobView(BaseModel):
 
     id: str
     dataset: str
+    name: str | None
+    priority: int
     state: JobState
     metric: Metric
     direction: Literal["minimize", "maximize"]
@@ -227,6 +239,8 @@ def job_view(row: Row[Any]) -> JobView:
     return JobView(
         id=row.id,
         dataset=row.dataset_id,
+        name=row.name,
+        priority=row.priority,
         state=row.state,
         metric=spec.metric,
         direction="maximize" if spec.metric in MAXIMIZED else "minimize",

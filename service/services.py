@@ -16,6 +16,7 @@ from service.database import Database
 from service.engine import Engine
 from service.ingest.apart import make_ready
 from service.replays import Replays
+from service.retention import sweeping
 from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
@@ -67,20 +68,27 @@ def open_services(settings: Settings) -> Iterator[Services]:
         store = Store(settings.blob_folder)
         make_ready()
         with Engine(settings.workers) as engine, closing(Dashboard(database.path)) as dashboard:
-            runner = Runner(database, store, engine)
+            runner = Runner(
+                database,
+                store,
+                engine,
+                at_once=settings.jobs,
+                of_one_owner=settings.jobs_of_one_owner,
+            )
             runner.start()
             replays = Replays(engine)
             try:
-                yield Services(
-                    settings,
-                    database,
-                    store,
-                    dashboard,
-                    runner,
-                    replays,
-                    token,
-                    closing=threading.Event(),
-                )
+                with sweeping(database, dashboard, settings.keep_jobs_days):
+                    yield Services(
+                        settings,
+                        database,
+                        store,
+                        dashboard,
+                        runner,
+                        replays,
+                        token,
+                        closing=threading.Event(),
+                    )
             finally:
                 runner.stop()
 

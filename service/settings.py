@@ -79,6 +79,22 @@ class Settings(BaseSettings):
         le=1024,
         description="Processes that train; left out, one for each CPU core.",
     )
+    jobs: int = Field(
+        default=4, ge=1, le=64, description="Jobs that run at once and share the workers."
+    )
+    jobs_of_one_owner: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Of them, those of one owner; the others wait for their turn.",
+    )
+    keep_jobs_days: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=36_500.0,
+        description="Days after which a job that has ended is deleted with its trials; "
+        "left out, never.",
+    )
     synchronous: Literal["normal", "full"] = Field(
         default="normal",
         description="What a power cut may cost: `normal` the last commits, `full` nothing "

@@ -94,6 +94,8 @@ jobs = Table(
     Column("dataset_id", String(36), ForeignKey("datasets.id"), nullable=False, index=True),
     Column("study_id", Integer, nullable=True),  # Optuna's; no key, its tables are not ours
     Column("state", String(16), nullable=False),
+    Column("name", String(64), nullable=True),
+    _count("priority"),  # among the owner's own
     _count("attempt"),  # the fencing token: results of an older attempt are refused
     Column("request", JSON, nullable=False),  # as the user sent it
     Column("spec", JSON, nullable=False),  # the same with nothing left open

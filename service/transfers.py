@@ -46,7 +46,7 @@ def settle(connection: Connection, claim: Claim) -> list[Transferred]:
 
 def _earlier(connection: Connection, job: Row[Any]) -> Iterator[Earlier]:
     """The owner's completed studies that are most like the job's, the most alike first."""
-    rows, _ = jobs.page(connection, job.owner, states=["completed"], limit=JOBS)
+    rows, _ = jobs.page(connection, job.owner, jobs.Filter(["completed"]), limit=JOBS)
     known = {
         dataset_id: datasets.get(connection, job.owner, dataset_id)
         for dataset_id in {job.dataset_id, *(row.dataset_id for row in rows)}

@@ -16,6 +16,7 @@ from studies.confirmation import Run, run_confirmation
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.environment import Environment, present_environment
+from studies.estimate import Estimate, estimate
 from studies.spec import StudySpec
 from studies.trained import Trained, train_for_weights
 from studies.wave import TrialResult, WaveTrial, run_wave
@@ -108,6 +109,11 @@ def look(dataset: Path, spec: StudySpec) -> Look:
     data = _data(dataset, spec)
     rows = {part: len(getattr(data, part).inputs) for part in ("train", "validation", "test")}
     return Look(list(data.warnings), rows, present_environment())
+
+
+def foretell(dataset: Path, spec: StudySpec, workers: int) -> Estimate:
+    """Train for a moment on this worker, to see what a study will cost on so many."""
+    return estimate(_data(dataset, spec), spec, workers)
 
 
 def _data(dataset: Path, spec: StudySpec) -> Data:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import yaml
 from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
 from optimizers.configuration import Configuration
@@ -14,64 +15,36 @@ from service.idempotency import Asked
 from service.jobs import JobState
 from service.login import CurrentPrincipal
 from service.routes.idempotency import CurrentRequest
-from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Limit, Page, job_view
+from service.schemas import Best, Cursor, JobChange, JobView, Limit, Page, job_view
 from service.services import CurrentServices, Services
 from service.tokens import Principal
 from studies.confirmation import Confirmation
 from studies.report import Report, TrialView, leaders, summarise
-from studies.resolve import resolve
 from studies.script import Expected, best_script
 from studies.snippet import best_snippet
-from studies.space import Space
 from studies.spec import StudySpec
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-
-
-@router.post("", status_code=201)
-def submit(
-    spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal, asked: CurrentRequest
-) -> JobView:
-    """Queue a job; what the spec leaves open is inferred from the data and shown."""
-    with services.database.read() as connection:
-        dataset = datasets.get(connection, principal.owner, spec.dataset)
-    study = StudySpec.model_validate(spec.model_dump(exclude={"dataset"}, exclude_unset=True))
-    if study.target is None and dataset.target is not None:
-        study = study.model_copy(update={"target": dataset.target})
-    resolved = resolve(study, datasets.schema(dataset))
-    Space(resolved.spec)  # refuses names that are not in the catalogue
-    request = spec.model_dump(mode="json", exclude_unset=True)
-
-    def create() -> str:
-        datasets.get(connection, principal.owner, dataset.id)  # it may be deleted meanwhile
-        return jobs.create(
-            connection,
-            owner=principal.owner,
-            dataset_id=dataset.id,
-            request=request,
-            resolved=resolved,
-        )
-
-    with services.database.write() as connection:
-        job_id = asked.once(connection, request, create)
-        row = jobs.get(connection, principal.owner, job_id)
-    services.runner.wake()
-    return job_view(row)
 
 
 @router.get("")
 def listing(
     services: CurrentServices,
     principal: CurrentPrincipal,
-    state: Annotated[list[JobState] | None, Query()] = None,
+    state: Annotated[list[JobState] | None, Query(description="In one of these states.")] = None,
+    dataset: Annotated[str | None, Query(description="On this dataset.")] = None,
+    name: Annotated[str | None, Query(description="With this text in their name.")] = None,
+    since: Annotated[
+        AwareDatetime | None, Query(description="Submitted then or later, with its zone.")
+    ] = None,
+    before: Annotated[AwareDatetime | None, Query(description="Submitted before that.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[JobView]:
     """Your jobs, newest first."""
     with services.database.read() as connection:
-        rows, following = jobs.page(
-            connection, principal.owner, states=state or (), after=cursor, limit=limit
-        )
+        wanted = jobs.Filter(state or (), dataset, name, since, before)
+        rows, following = jobs.page(connection, principal.owner, wanted, after=cursor, limit=limit)
     return Page(items=[job_view(row) for row in rows], next=following)
 
 
@@ -128,10 +101,17 @@ def delete(services: CurrentServices, principal: CurrentPrincipal, job_id: str) 
 def change(
     change: JobChange, services: CurrentServices, principal: CurrentPrincipal, job_id: str
 ) -> JobView:
-    """Give a job another budget: from its next wave on; if it has ended, it goes on."""
+    """Give a job another budget, from its next wave on, or another name or place in the queue.
+
+    With a larger budget, a job that has ended goes on.
+    """
+    described = change.model_dump(exclude_unset=True, exclude={"budget"})
     with services.database.write() as connection:
-        changed = change.budget.model_dump(exclude_unset=True)
-        budgets.change(connection, principal.owner, job_id, changed)
+        if described:
+            jobs.describe(connection, principal.owner, job_id, **described)
+        if change.budget is not None:
+            spent = change.budget.model_dump(exclude_unset=True)
+            budgets.change(connection, principal.owner, job_id, spent)
         row = jobs.get(connection, principal.owner, job_id)
     services.runner.wake()
     return job_view(row)

@@ -22,7 +22,7 @@ def across(
 ) -> Profile:
     """How often each optimizer was how quick to its study's target, over your completed jobs."""
     with services.database.read() as connection:
-        rows, _ = jobs.page(connection, principal.owner, states=["completed"], limit=limit)
+        rows, _ = jobs.page(connection, principal.owner, jobs.Filter(["completed"]), limit=limit)
         found = []
         for row in rows:
             spec = StudySpec.model_validate(row.spec)

@@ -42,10 +42,17 @@ def db(database: Database) -> Database:
     return database
 
 
-def create(connection: Connection, spec: StudySpec = SPEC, owner: str = "ann") -> str:
+def create(
+    connection: Connection, spec: StudySpec = SPEC, owner: str = "ann", **described: Any
+) -> str:
     resolved = Resolved(spec, inferred={"metric": "usual"}, warnings=("careful",))
     return jobs.create(
-        connection, owner=owner, dataset_id="dataset", request={"seed": 0}, resolved=resolved
+        connection,
+        owner=owner,
+        dataset_id="dataset",
+        request={"seed": 0},
+        resolved=resolved,
+        **described,
     )
 
 
@@ -189,17 +196,65 @@ def test_every_pair_of_states_is_decided(source: JobState, target: JobState) -> 
     assert (source in jobs.sources(target)) == ((source, target) in expected)
 
 
+def taken(connection: Connection, **asked: int) -> list[str]:
+    """The ids of jobs in the order in which they are taken up, none of which ends."""
+    found = []
+    while claim := claims.claim(connection, **asked):
+        found.append(claim.id)
+    return found
+
+
 def test_jobs_are_taken_up_in_the_order_in_which_they_came(db: Database) -> None:
     created = []
     for size in (1, 30, 1, 20):
         with db.write() as connection:
             created += [create(connection) for _ in range(size)]
-    taken = []
     with db.write() as connection:
-        while claim := claims.claim(connection):
-            assert claim.attempt == 1
-            taken.append(claim.id)
-    assert taken == created
+        assert taken(connection) == created
+    assert {row(db, job_id).attempt for job_id in created} == {1}
+
+
+def test_owners_take_turns_however_long_the_queue_of_one_is(db: Database) -> None:
+    with db.write() as connection:
+        anns = [create(connection) for _ in range(4)]
+        bobs = [create(connection, owner="bob") for _ in range(2)]
+        assert taken(connection) == [anns[0], bobs[0], anns[1], bobs[1], anns[2], anns[3]]
+
+
+def test_who_has_used_more_lately_waits(db: Database) -> None:
+    before = claimed(db)
+    with db.write() as connection:
+        claims.finish(connection, before, "completed", seconds=60.0)
+        ann, bob = create(connection), create(connection, owner="bob")
+        assert taken(connection) == [bob, ann]
+        claims.requeue_running(connection)
+        long_ago = tables.now() - claims.FAIR_WITHIN
+        connection.execute(update(tables.jobs).values(started=long_ago))
+        assert taken(connection) == [ann, bob]
+
+
+def test_an_owner_says_which_job_is_first(db: Database) -> None:
+    with db.write() as connection:
+        later, bobs = create(connection, priority=-1), create(connection, owner="bob")
+        first, second = create(connection, priority=5), create(connection)
+        jobs.describe(connection, "bob", bobs, priority=100)
+        assert taken(connection) == [first, bobs, second, later]
+
+
+def test_no_more_of_one_owner_run_at_once_than_are_allowed(db: Database) -> None:
+    with db.write() as connection:
+        anns = [create(connection) for _ in range(3)]
+        bob = create(connection, owner="bob")
+        assert taken(connection, at_once=2) == [anns[0], bob, anns[1]]
+        jobs.cancel(connection, "ann", anns[0])
+        assert taken(connection, at_once=2) == [anns[2]]
+
+
+def test_jobs_that_are_running_indeed_are_not_queued_again(db: Database) -> None:
+    first, second = claimed(db), claimed(db)
+    with db.write() as connection:
+        assert claims.requeue_running(connection, besides=[second.id]) == 1
+    assert (row(db, first.id).state, row(db, second.id).state) == ("queued", "running")
 
 
 def test_a_job_taken_up_again_keeps_its_place_and_its_start(db: Database) -> None:
@@ -403,9 +458,29 @@ def test_pages_walk_every_job_once_newest_first(db: Database, many: list[str], l
     assert found == many
 
 
+def test_jobs_are_found_by_dataset_name_and_time(db: Database) -> None:
+    with db.write() as connection:
+        made = [
+            create(connection, name=name) for name in ("Wine, first", "wine 100%", None, "digits")
+        ]
+        moments = [row.created for row in connection.execute(select(tables.jobs.c.created))]
+
+        def found(**wanted: Any) -> list[int]:
+            rows, _ = jobs.page(connection, "ann", jobs.Filter(**wanted), limit=100)
+            return [made.index(each.id) for each in rows]
+
+        assert found(name="WINE") == [1, 0]
+        assert found(name="%") == [1]
+        assert found(dataset_id="dataset") == [3, 2, 1, 0]
+        assert found(dataset_id="another") == []
+        assert found(since=moments[1]) == [3, 2, 1]
+        assert found(before=moments[1]) == [0]
+        assert found(since=moments[1], before=moments[3], name="w") == [1]
+
+
 def test_jobs_can_be_listed_by_state(db: Database, many: list[str]) -> None:
     with db.read() as connection:
         for states, count in ((["queued"], 5), (["running", "cancelled"], 2), ([], 7)):
-            rows, _ = jobs.page(connection, "ann", states=states, limit=100)  # type: ignore[arg-type]
+            rows, _ = jobs.page(connection, "ann", jobs.Filter(states), limit=100)  # type: ignore[arg-type]
             assert len(rows) == count
             assert not states or {each.state for each in rows} == set(states)

@@ -564,7 +564,7 @@ def test_a_job_waits_its_turn(live: Live, dataset: Json, tmp_path: Path) -> None
     training(live.client, first["id"])
     second = submit(live.client, dataset)
     with live.services.database.read() as connection:
-        waiting, _ = jobs.page(connection, tokens.LOCAL_OWNER, states=["queued"], limit=10)
+        waiting, _ = jobs.page(connection, tokens.LOCAL_OWNER, jobs.Filter(["queued"]), limit=10)
     assert [row.id for row in waiting] == [second["id"]]
     live.client.post(f"/v1/jobs/{first['id']}/cancel")
     assert ended(live.client, second["id"])["state"] == "completed"

@@ -74,7 +74,7 @@ def test_there_is_room_for_a_few_and_what_has_ended_makes_room(
     engine: Engine, replays: Replays
 ) -> None:
     start(replays, PLACES)
-    with pytest.raises(Unavailable, match="replays are under way"):
+    with pytest.raises(Unavailable, match="trainings are under way"):
         replays.retrain(("job", PLACES), WAVE)
     engine.started[3].set_result(FOUND)
     start(replays, PLACES - 5)  # the same ones
@@ -99,4 +99,4 @@ def test_few_requests_wait(
 
     monkeypatch.setattr(engine, "wait", wait)
     assert replays.retrain(("job", 0), WAVE) == FOUND
-    assert refused == ["8 requests wait for replays already; try again."]
+    assert refused == ["8 requests wait for trainings already; try again."]

@@ -39,24 +39,22 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield found
 
 
-ONCE = Asked("ann", key=None, operation="", replayed=lambda: None)
-
-
-def add_dataset(services: Services, content: bytes = table()) -> str:
+def add_dataset(services: Services, content: bytes = table(), owner: str = "ann") -> str:
+    once = Asked(owner, key=None, operation="", replayed=lambda: None)
     with services.store.draft() as draft:
         draft.write_bytes(content)
         return datasets.add(
-            services.database, services.store, draft, ONCE, name="table", target="kind"
+            services.database, services.store, draft, once, name="table", target="kind"
         )
 
 
-def queue(services: Services, dataset_id: str, **spec: Any) -> str:
+def queue(services: Services, dataset_id: str, *, owner: str = "ann", **spec: Any) -> str:
     given = StudySpec.model_validate({"target": "kind"} | SMALL | spec)
     with services.database.write() as connection:
-        dataset = datasets.get(connection, "ann", dataset_id)
+        dataset = datasets.get(connection, owner, dataset_id)
         job_id = jobs.create(
             connection,
-            owner="ann",
+            owner=owner,
             dataset_id=dataset_id,
             request={},
             resolved=resolve(given, datasets.schema(dataset)),
@@ -101,6 +99,19 @@ def test_jobs_run_one_after_another_in_the_order_of_the_queue(services: Services
         assert 0 < job.seconds <= (job.finished - job.started).total_seconds() + 0.1
         best = min((t for t in stored(services, job.id) if t.values), key=lambda t: t.values[0])
         assert (job.best_value, job.best_trial) == (best.values[0], best.number)
+
+
+def test_jobs_of_two_owners_run_at_once_and_come_to_the_same(services: Services) -> None:
+    ann, bob = add_dataset(services), add_dataset(services, owner="bob")
+    budget = {"trials": 26, "epochs": 2}
+    alone = in_state(services, queue(services, ann, budget=budget), "completed")
+    endless = queue(services, bob, owner="bob", **ENDLESS)
+    until(lambda: row(services, endless).trials_asked)
+    beside = in_state(services, queue(services, ann, budget=budget), "completed")
+    assert row(services, endless).state == "running"
+    assert outcome(stored(services, beside.id)) == outcome(stored(services, alone.id))
+    with services.database.write() as connection:
+        jobs.cancel(connection, "bob", endless)
 
 
 def test_the_same_seed_gives_the_same_study(services: Services) -> None:
@@ -297,7 +308,8 @@ def test_a_claim_is_held_until_the_job_is_cancelled(services: Services) -> None:
 def test_a_stopped_confirmation_starts_again_and_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, spec = tmp_path / "home", {"confirmation": {"seeds": 3}}
+    home = tmp_path / "home"
+    spec: dict[str, Any] = {"confirmation": {"seeds": 3}}
     with opened(home) as services:
         dataset = add_dataset(services)
         unbroken = in_state(services, queue(services, dataset, **spec), "completed")

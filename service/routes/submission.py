@@ -1,0 +1,120 @@
+"""POST /v1/jobs: submitted, estimated beforehand, or cloned from another with changes."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy import Row
+
+from service import datasets, jobs
+from service.idempotency import Asked
+from service.login import CurrentPrincipal
+from service.routes.idempotency import CurrentRequest
+from service.schemas import JobSpec, JobView, job_view
+from service.services import CurrentServices, Services
+from studies.estimate import Estimate
+from studies.resolve import Resolved, resolve
+from studies.space import Space
+from studies.spec import StudySpec
+
+router = APIRouter(tags=["jobs"])
+
+OF_THE_JOB = JobSpec.model_fields.keys() - StudySpec.model_fields.keys()
+"""Fields of a job that its study does not know."""
+
+
+@router.post("/jobs", status_code=201)
+def submit(spec: JobSpec, services: CurrentServices, asked: CurrentRequest) -> JobView:
+    """Queue a job; what the spec leaves open is inferred from the data and shown."""
+    return _submit(spec, services, asked)
+
+
+@router.post("/jobs:estimate")
+def estimate(spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal) -> Estimate:
+    """What a job would cost, from training for a moment; nothing is queued.
+
+    A 503 says that this has not ended yet: it goes on, and the same request, sent again, answers
+    with it.
+    """
+    dataset, resolved = _resolve(spec, services, principal.owner)
+    return services.replays.estimate(services.store.path(dataset.digest), resolved.spec)
+
+
+@router.post("/jobs/{job_id}/clone", status_code=201)
+def clone(
+    job_id: str,
+    services: CurrentServices,
+    asked: CurrentRequest,
+    changes: Annotated[
+        dict[str, Any],
+        Body(
+            description="A merge patch (RFC 7396) of the spec as it was submitted.",
+            examples=[{"budget": {"trials": 400}, "seed": 1}],
+        ),
+    ] = {},  # noqa: B006 (FastAPI copies it)
+) -> JobView:
+    """Queue a job like another of yours, with changes; what that one left open is inferred anew."""
+    with services.database.read() as connection:
+        request = jobs.get(connection, asked.owner, job_id).request
+    merged = _patched(request, changes)
+    try:
+        spec = JobSpec.model_validate(merged)
+    except ValidationError as error:
+        found = [each | {"loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(found, body=merged) from None
+    return _submit(spec, services, asked)
+
+
+def _submit(spec: JobSpec, services: Services, asked: Asked) -> JobView:
+    dataset, resolved = _resolve(spec, services, asked.owner)
+    request = spec.model_dump(mode="json", exclude_unset=True)
+
+    def create() -> str:
+        datasets.get(connection, asked.owner, dataset.id)  # it may be deleted meanwhile
+        return jobs.create(
+            connection,
+            owner=asked.owner,
+            dataset_id=dataset.id,
+            request=request,
+            resolved=resolved,
+            name=spec.name,
+            priority=spec.priority,
+        )
+
+    with services.database.write() as connection:
+        job_id = asked.once(connection, request, create)
+        row = jobs.get(connection, asked.owner, job_id)
+    services.runner.wake()
+    return job_view(row)
+
+
+def _resolve(spec: JobSpec, services: Services, owner: str) -> tuple[Row[Any], Resolved]:
+    """The dataset of a job, and its study with nothing left open.
+
+    Raises:
+        NotFound: there is no such dataset.
+        StudyError: the spec does not fit it.
+    """
+    with services.database.read() as connection:
+        dataset = datasets.get(connection, owner, spec.dataset)
+    study = StudySpec.model_validate(spec.model_dump(exclude=OF_THE_JOB, exclude_unset=True))
+    if study.target is None and dataset.target is not None:
+        study = study.model_copy(update={"target": dataset.target})
+    resolved = resolve(study, datasets.schema(dataset))
+    Space(resolved.spec)  # refuses names that are not in the catalogue
+    return dataset, resolved
+
+
+def _patched(value: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object after a merge patch (RFC 7396): null removes a member."""
+    result = dict(value)
+    for name, change in patch.items():
+        if change is None:
+            result.pop(name, None)
+        elif isinstance(change, dict):
+            before = result.get(name)
+            result[name] = _patched(before if isinstance(before, dict) else {}, change)
+        else:
+            result[name] = change
+    return result
