@@ -20,10 +20,13 @@ from starlette.types import ASGIApp
 from uvicorn.config import LOGGING_CONFIG
 
 from service import login, problems
+from service.audit import Audited
 from service.dashboard import Dispatcher
 from service.gate import Gate
 from service.login import LoginRequired, cookie_name, current_principal
+from service.rate_limits import RateLimits
 from service.routes import (
+    audit,
     catalogue,
     datasets,
     events,
@@ -73,8 +76,9 @@ def create_app(services: Services) -> ASGIApp:
 
     settings = services.settings
     inner = Dispatcher(own, services.dashboard)
-    guarded = LoginRequired(inner, services.database, cookie_name(settings.port))
-    return Gate(guarded, settings.allowed_hosts)
+    limits = RateLimits(settings.requests_per_minute, settings.wrong_tokens_per_minute)
+    guarded = LoginRequired(inner, services.database, cookie_name(settings.port), limits)
+    return Gate(Audited(guarded, services.database), settings.allowed_hosts)
 
 
 class _Server(uvicorn.Server):
@@ -141,6 +145,7 @@ def _v1() -> APIRouter:
         profile,
         catalogue,
         tokens,
+        audit,
         reference,
     ):
         v1.include_router(routes.router)

@@ -15,6 +15,7 @@ from service.errors import Conflict
 from service.idempotency import Asked
 from service.ingest import NOTHING_SAID, Said, head
 from service.ingest.apart import read_apart
+from service.quotas import NO_QUOTAS, Quotas
 from service.store import Store
 from service.tables import datasets, jobs
 from studies.data.dialect import Dialect
@@ -32,6 +33,7 @@ def add(
     *,
     name: str,
     target: str | None,
+    quotas: Quotas = NO_QUOTAS,
     media_type: str = "",
     said: Said = NOTHING_SAID,
 ) -> str:
@@ -44,11 +46,13 @@ def add(
         asked: the request; the same one, sent again, makes no further dataset.
         name: a label.
         target: the column to predict, if it was told.
+        quotas: how much the owner may hold.
         media_type: what the file is said to be.
         said: how a text file is written, as far as that was told.
 
     Raises:
         Conflict: another request had its key.
+        TooManyRequests: the owner holds too much already.
         DataError: the file is no table that can be learned from.
         SpecError: there is no column of the target's name.
     """
@@ -62,6 +66,7 @@ def add(
         size = draft.stat().st_size
 
         def keep() -> str:
+            quotas.check_bytes(connection, asked.owner, size)
             dataset_id = str(uuid_utils.uuid7())
             connection.execute(
                 insert(datasets).values(

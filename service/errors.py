@@ -158,6 +158,26 @@ class Invalid(ServiceError):
     title = "A field is not acceptable"
 
 
+class TooManyRequests(ServiceError):
+    """Its owner asks too often, or holds as much as one may."""
+
+    status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after_seconds: int | None = None,
+        field: str = "",
+        value: object = None,
+        allowed: object = None,
+    ) -> None:
+        headers = {} if retry_after_seconds is None else {"Retry-After": str(retry_after_seconds)}
+        super().__init__(detail, field=field, value=value, allowed=allowed, headers=headers)
+
+
 class Unavailable(ServiceError):
     """The service cannot do this at the moment; the same request may work soon."""
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service import tokens
 from service.database import Database
 from service.errors import Forbidden, Unauthorized
+from service.rate_limits import RateLimits
 from service.tokens import Principal
 
 PUBLIC = frozenset({"/healthz", "/login"})
@@ -37,28 +38,35 @@ class LoginRequired:
         app: what needs a login.
         database: where tokens are looked up.
         cookie: name of the cookie.
+        limits: how often one may ask.
     """
 
-    def __init__(self, app: ASGIApp, database: Database, cookie: str) -> None:
+    def __init__(self, app: ASGIApp, database: Database, cookie: str, limits: RateLimits) -> None:
         self._app = app
         self._database = database
         self._cookie = cookie
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, if it may be asked."""
         if scope["type"] == "http" and scope["path"] not in PUBLIC:
-            scope["state"]["principal"] = await self._principal(HTTPConnection(scope))
+            await self._log_in(HTTPConnection(scope))
         await self._app(scope, receive, send)
 
-    async def _principal(self, request: HTTPConnection) -> Principal:
+    async def _log_in(self, request: HTTPConnection) -> None:
         credential = _credential(request, self._cookie)
         is_safe = request.scope["method"] in SAFE_METHODS
         if credential.is_cookie and not is_safe:
             _check_same_origin(request)
-        principal = await run_in_threadpool(_find, self._database, credential.token)
+        try:
+            principal = await run_in_threadpool(_find, self._database, credential.token)
+        except Unauthorized:
+            self._limits.refuse(request.client.host if request.client else "")
+            raise
+        request.state.principal = principal
+        self._limits.admit(principal.owner)
         if not principal.may("read" if is_safe else "submit"):
             raise Forbidden("This token only allows reading.")
-        return principal
 
 
 def cookie_name(port: int) -> str:

@@ -1,8 +1,8 @@
-"""Retention: jobs that ended long ago are deleted, if the server is told to."""
+"""Retention: what is old is deleted, as far as the server is told to."""
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -20,25 +20,17 @@ SWEEP_SECONDS = 3600.0
 
 
 @contextmanager
-def sweeping(database: Database, dashboard: Dashboard, days: float | None) -> Iterator[None]:
-    """Delete old jobs now and every hour, in a thread of its own.
-
-    Args:
-        database: where jobs and trials are.
-        dashboard: which must forget what is deleted.
-        days: that a job stays after its end; None for ever.
-    """
-    if days is None:
-        yield
-        return
-    stopping, kept = threading.Event(), timedelta(days=days)
+def sweeping(sweeps: Sequence[Callable[[], None]]) -> Iterator[None]:
+    """Sweep now and every hour, in a thread of its own."""
+    stopping = threading.Event()
 
     def loop() -> None:
         while not stopping.is_set():
-            try:
-                sweep(database, dashboard, kept)
-            except Exception:  # a full disk, say, must not end it for good
-                logger.exception("old jobs cannot be deleted; trying again later")
+            for sweep in sweeps:
+                try:
+                    sweep()
+                except Exception:  # a full disk, say, must not end it for good
+                    logger.exception("what is old cannot be deleted; trying again later")
             stopping.wait(SWEEP_SECONDS)
 
     thread = threading.Thread(target=loop, name="retention")
@@ -50,7 +42,7 @@ def sweeping(database: Database, dashboard: Dashboard, days: float | None) -> It
         thread.join()
 
 
-def sweep(database: Database, dashboard: Dashboard, kept: timedelta) -> None:
+def delete_old_jobs(database: Database, dashboard: Dashboard, kept: timedelta) -> None:
     """Delete jobs that ended longer ago than that, each with its study and trials."""
     old = (tables.jobs.c.state.in_(jobs.ENDED), tables.jobs.c.finished < now() - kept)
     with database.read() as connection:

@@ -1,22 +1,25 @@
 """What the routes work with: opened once, before the server listens, and closed after."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import optuna
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from service import private_files, tokens
+from service import audit, private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
 from service.engine import Engine
 from service.ingest.apart import make_ready
+from service.quotas import Quotas
 from service.replays import Replays
-from service.retention import sweeping
+from service.retention import delete_old_jobs, sweeping
 from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
@@ -33,6 +36,7 @@ class Services:
         dashboard: optuna-dashboard.
         runner: what takes jobs from the queue.
         replays: trials that train again.
+        quotas: what each owner may hold.
         token: the local administrator's token.
         closing: set when the server stops, so that answers without an end find one.
     """
@@ -43,6 +47,7 @@ class Services:
     dashboard: Dashboard
     runner: Runner
     replays: Replays
+    quotas: Quotas
     token: SecretStr
     closing: threading.Event
 
@@ -78,7 +83,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             runner.start()
             replays = Replays(engine)
             try:
-                with sweeping(database, dashboard, settings.keep_jobs_days):
+                with sweeping(_sweeps(settings, database, dashboard)):
                     yield Services(
                         settings,
                         database,
@@ -86,11 +91,25 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         dashboard,
                         runner,
                         replays,
+                        Quotas(settings.quota_bytes, settings.quota_jobs),
                         token,
                         closing=threading.Event(),
                     )
             finally:
                 runner.stop()
+
+
+def _sweeps(
+    settings: Settings, database: Database, dashboard: Dashboard
+) -> list[Callable[[], None]]:
+    """What is deleted now and then, being old."""
+    sweeps: list[Callable[[], None]] = [
+        partial(audit.forget, database, timedelta(days=settings.keep_audit_days))
+    ]
+    if settings.keep_jobs_days is not None:
+        kept = timedelta(days=settings.keep_jobs_days)
+        sweeps.append(partial(delete_old_jobs, database, dashboard, kept))
+    return sweeps
 
 
 def current_services(request: Request) -> Services:

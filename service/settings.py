@@ -95,6 +95,25 @@ class Settings(BaseSettings):
         description="Days after which a job that has ended is deleted with its trials; "
         "left out, never.",
     )
+    keep_audit_days: float = Field(
+        default=365.0, gt=0.0, le=36_500.0, description="Days that the audit log goes back."
+    )
+    quota_bytes: int | None = Field(
+        default=None, ge=1, description="Bytes of datasets that one owner may store; left out, any."
+    )
+    quota_jobs: int | None = Field(
+        default=None,
+        ge=1,
+        description="Jobs of one owner that may be waiting, running or paused; left out, any.",
+    )
+    requests_per_minute: int = Field(
+        default=12_000, ge=1, description="Requests that one owner may send in a minute."
+    )
+    wrong_tokens_per_minute: int = Field(
+        default=600,
+        ge=1,
+        description="Wrong tokens that are looked at in a minute, of those from one address.",
+    )
     synchronous: Literal["normal", "full"] = Field(
         default="normal",
         description="What a power cut may cost: `normal` the last commits, `full` nothing "

@@ -145,3 +145,17 @@ idempotency_keys = Table(
     Column("made", String(36), nullable=False),  # the id of what it made or changed
     Column("created", Moment, nullable=False, default=now, index=True),
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", Moment, nullable=False, default=now, index=True),
+    Column("owner", String(64), nullable=False),
+    Column("token_id", String(36), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("path", String(200), nullable=False),  # without the query, which may hold secrets
+    Column("status", Integer, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("address", String(64), nullable=True),
+)

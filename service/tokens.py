@@ -36,10 +36,12 @@ class Principal:
     Attributes:
         owner: whose datasets and jobs these are.
         scopes: what the token allows; "admin" allows everything.
+        token_id: of the token.
     """
 
     owner: str
     scopes: frozenset[str]
+    token_id: str
 
     def may(self, scope: Scope) -> bool:
         """Whether the token allows this."""
@@ -118,7 +120,7 @@ def find(connection: Connection, token: str) -> Principal | None:
         return None
     if row.expires is not None and row.expires <= now():
         return None
-    return Principal(owner=row.owner, scopes=frozenset(row.scopes))
+    return Principal(row.owner, frozenset(row.scopes), row.id)
 
 
 def ensure_local(database: Database, path: Path, given: SecretStr | None) -> SecretStr:

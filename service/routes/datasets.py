@@ -52,6 +52,7 @@ async def upload(
     of the type application/octet-stream is known by its first bytes.
     """
     media_type = _check_declared(request, services.settings.max_upload_bytes)
+    await run_in_threadpool(_check_quota, services, principal.owner)
     with services.store.draft() as draft:
         try:
             async with asyncio.timeout(services.settings.upload_timeout_seconds):
@@ -67,6 +68,7 @@ async def upload(
             asked,
             name=name,
             target=target,
+            quotas=services.quotas,
             media_type=media_type,
             said=Said(encoding=encoding, delimiter=delimiter, decimal=decimal),
         )
@@ -117,6 +119,12 @@ def _detail(services: Services, owner: str, dataset_id: str) -> DatasetDetail:
         row = datasets.get(connection, owner, dataset_id)
     first = datasets.first_rows(services.store, row)
     return DatasetDetail.model_validate({**row._mapping, "first_rows": first})
+
+
+def _check_quota(services: Services, owner: str) -> None:
+    """Before it is received: whether there is any room."""
+    with services.database.read() as connection:
+        services.quotas.check_bytes(connection, owner, more=1)
 
 
 def _check_declared(request: Request, limit: int) -> str:

@@ -72,6 +72,7 @@ def _submit(spec: JobSpec, services: Services, asked: Asked) -> JobView:
 
     def create() -> str:
         datasets.get(connection, asked.owner, dataset.id)  # it may be deleted meanwhile
+        services.quotas.check_jobs(connection, asked.owner)
         return jobs.create(
             connection,
             owner=asked.owner,

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Table, select, update
 
 from service import tables
-from service.retention import sweep
+from service.retention import delete_old_jobs
 from service.services import Services, open_services
 from service.settings import Settings
 from service.trials import optuna_tables
@@ -34,7 +34,7 @@ def test_only_jobs_that_ended_long_ago_are_deleted(tmp_path: Path) -> None:
                 update(table).where(table.c.id.in_([old, waiting])).values(finished=long_ago)
             )
             connection.execute(update(table).where(table.c.id == waiting).values(state="paused"))
-        sweep(services.database, services.dashboard, timedelta(days=9))
+        delete_old_jobs(services.database, services.dashboard, timedelta(days=9))
         assert kept(services, tables.jobs, "id") == {old, new, waiting}
     with open_services(Settings(home=home, workers=1, keep_jobs_days=7)) as services:
         until(lambda: kept(services, tables.jobs, "id") == {new, waiting})

@@ -24,7 +24,9 @@ def test_a_token_is_found_and_only_its_hash_is_kept(database: Database) -> None:
             connection, owner="ann", name="laptop", scopes=["read", "submit"]
         ).token
     assert token.startswith("fall_")
-    assert found(database, token) == Principal("ann", frozenset({"read", "submit"}))
+    principal = found(database, token)
+    assert principal is not None
+    assert (principal.owner, principal.scopes) == ("ann", frozenset({"read", "submit"}))
     with database.read() as connection:
         row = connection.execute(select(table)).one()
     assert row.hash == hashlib.sha256(token.encode()).hexdigest()
@@ -48,9 +50,9 @@ def test_what_is_unknown_expired_or_revoked_is_nobody(database: Database) -> Non
 
 
 def test_scopes_allow_what_they_name_and_admin_allows_all() -> None:
-    reader = Principal("ann", frozenset({"read"}))
+    reader = Principal("ann", frozenset({"read"}), "t1")
     assert (reader.may("read"), reader.may("submit"), reader.may("admin")) == (True, False, False)
-    assert Principal("ann", frozenset({"admin"})).may("submit")
+    assert Principal("ann", frozenset({"admin"}), "t2").may("submit")
 
 
 def test_the_local_token_is_made_once_and_private(database: Database, tmp_path: Path) -> None:
@@ -59,7 +61,9 @@ def test_the_local_token_is_made_once_and_private(database: Database, tmp_path: 
     assert file.read_text() == first.get_secret_value()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert tokens.ensure_local(database, file, None) == first
-    assert found(database, first.get_secret_value()) == Principal("admin", frozenset({"admin"}))
+    local = found(database, first.get_secret_value())
+    assert local is not None
+    assert (local.owner, local.scopes) == ("admin", frozenset({"admin"}))
 
 
 def test_a_given_token_takes_the_place_of_the_one_before(
