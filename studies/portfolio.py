@@ -18,7 +18,7 @@ from studies.space import Space
 PATH = Path(__file__).parent / "portfolio.json"
 """The chosen, in the order in which to try them."""
 
-ONE_IN = 5
+ONE_IN = 2
 """Of a study's trials are from the portfolio at most: other tables may mislead."""
 
 

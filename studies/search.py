@@ -1,6 +1,7 @@
 """The ask-and-tell side of a study: configurations known to be good, then what its sampler says.
 
-Every optimizer's default comes first, then what earlier studies found, then the portfolio.
+Every optimizer's default comes first, of half as many as there are trials if not all have room; then
+what earlier studies found, then the portfolio.
 
 Everything follows from the stored trials and transferred configurations: the numbers that a wave is
 drawn with are made from the study's seed and the number of the wave's first trial.
@@ -30,8 +31,11 @@ class _Contest:
 
     def __init__(self, spec: StudySpec, transferred: Sequence[Transferred]) -> None:
         self.space = Space(spec)
+        defaults, trials = self.space.defaults(), spec.budget.trials
+        if len(defaults) > trials and spec.question == "search":
+            defaults = defaults[: -(-trials // 2)]  # leave room for what is likelier to be good
         self.first: list[tuple[dict[str, Any], dict[str, Any]]] = [
-            *((self.space.params(one), {"default": True}) for one in self.space.defaults()),
+            *((self.space.params(one), {"default": True}) for one in defaults),
             *(
                 (one.params, {"default": False, "transferred": one.source.model_dump()})
                 for one in transferred
@@ -41,7 +45,7 @@ class _Contest:
         # Where optimizers are compared, none has a head start.
         if spec.question == "search":
             tried = [params for params, _ in self.first]
-            for one in map(self.space.params, portfolio(self.space, spec.budget.trials)):
+            for one in map(self.space.params, portfolio(self.space, trials)):
                 if one not in tried:
                     self.first.append((one, {"default": False, "portfolio": True}))
         self.sampler = make_sampler(spec, self.space)

@@ -30,8 +30,8 @@ class Features:
         rates = [(at, axis) for at, axis in numbered if _is_rate(axis)]
         others = [(at, axis) for at, axis in numbered if not _is_rate(axis)]
         self._rates, self._others = [at for at, _ in rates], [at for at, _ in others]
-        ends = np.array([[_decades(axis, end) for end in (0.0, 1.0)] for _, axis in rates])
-        self._from, self._to = ends.T
+        ends = [[_decades(axis, end) for end in (0.0, 1.0)] for _, axis in rates]
+        self._from, self._to = np.reshape(ends, (-1, 2)).T  # some keep theirs
         self.groups: NDArray[np.int64] = np.array(
             [
                 RATE,

@@ -5,6 +5,7 @@ from statistics import median
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from optimizers.registry import RULES
 from studies.portfolio import portfolio
 from studies.search import Search
 from studies.space import Space
@@ -94,6 +95,29 @@ def test_defaults_are_asked_first_however_large_a_wave_is(sampler: str, size: in
     found = [search.space.configuration(trial.params) for trial in asked]
     assert found[:9] == defaults
     assert found[9] not in defaults
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_optimizers_whose_learning_rate_is_not_searched_are_compared_too(sampler: str) -> None:
+    rateless = [
+        name
+        for name, rule in RULES.items()
+        if not any(h.searched for h in rule.hyperparameters if h.name == "learning_rate")
+    ]
+    assert rateless
+    space = {"optimizers": [*rateless, "sgd"], "schedules": ["constant"], "batch": [32]}
+    trials = play(resolved(sampler=sampler, question="compare", space=space))
+    assert {trial.params["optimizer"] for trial in trials} == {*rateless, "sgd"}
+
+
+def test_where_not_all_defaults_have_room_half_the_trials_are_for_likelier_ones() -> None:
+    space = {"optimizers": "all", "batch": [32, 128]}
+    search = Search(resolved(space=space, budget={"trials": 25}))
+    asked = search.ask(25)
+    assert [trial.user_attrs["default"] for trial in asked] == [True] * 13 + [False] * 12
+    assert all(trial.user_attrs.get("portfolio") for trial in asked[13:])
+    compared = Search(resolved(space=space, budget={"trials": 25}, question="compare"))
+    assert len({trial.params["optimizer"] for trial in compared.ask(25)}) == 25
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
