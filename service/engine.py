@@ -4,6 +4,7 @@ Losing the engine loses time and nothing else: the database is the truth.
 """
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import dask
-from distributed import Client, Event, Future, LocalCluster, wait
+from distributed import Client, Event, Future, LocalCluster, Worker, WorkerPlugin, wait
 from distributed.security import Security
 
 from service.worker import (
@@ -31,6 +32,7 @@ from studies.estimate import Estimate
 from studies.spec import StudySpec
 from studies.wave import TrialResult
 
+NICENESS = 10
 POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
 
 WORKER_ENVIRONMENT = {
@@ -53,6 +55,13 @@ _CONFIG = {
     "distributed.scheduler.worker-ttl": "20s",
     "distributed.scheduler.allowed-failures": 3,
 }
+
+
+class _Yielding(WorkerPlugin):
+    """Lets the server go first wherever both want a core: an answer takes milliseconds, a wave seconds."""
+
+    def setup(self, worker: Worker) -> None:
+        os.nice(NICENESS)  # of this thread, and of those that it will start to train in
 
 
 T = TypeVar("T")
@@ -90,6 +99,7 @@ class Engine(AbstractContextManager["Engine"]):
                 silence_logs=logging.CRITICAL,
             )
             self._client = Client(self._cluster)
+            self._client.register_plugin(_Yielding())
 
     def submit(self, wave: Wave) -> Work[list[TrialResult]]:
         """Start training a wave; its result is `list[TrialResult]`."""

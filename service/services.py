@@ -19,6 +19,7 @@ from service.engine import Engine
 from service.ingest.apart import make_ready
 from service.quotas import Quotas
 from service.replays import Replays
+from service.reports import Reports
 from service.retention import delete_old_jobs, sweeping
 from service.runner import Runner
 from service.settings import Settings
@@ -36,6 +37,7 @@ class Services:
         dashboard: optuna-dashboard.
         runner: what takes jobs from the queue.
         replays: trials that train again.
+        reports: what the trials of a job say.
         quotas: what each owner may hold.
         token: the local administrator's token.
         closing: set when the server stops, so that answers without an end find one.
@@ -47,6 +49,7 @@ class Services:
     dashboard: Dashboard
     runner: Runner
     replays: Replays
+    reports: Reports
     quotas: Quotas
     token: SecretStr
     closing: threading.Event
@@ -91,6 +94,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         dashboard,
                         runner,
                         replays,
+                        Reports(database),
                         Quotas(settings.quota_bytes, settings.quota_jobs),
                         token,
                         closing=threading.Event(),

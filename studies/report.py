@@ -95,7 +95,7 @@ class Audit(BaseModel):
     regretted: int
 
 
-class Report(BaseModel):
+class Summary(BaseModel):
     """The answer of a study, and what it rests on.
 
     Attributes:
@@ -107,7 +107,6 @@ class Report(BaseModel):
         transferred: what configurations of earlier jobs came to, in the order they were tried.
         progress: (trial number, best value so far) wherever the best changed.
         curves: validation metric by epoch of every optimizer's best trial.
-        importance: what each choice, and the seed, matters.
         pareto: trials that none beats in score, training time and optimizer memory at once.
         sensitivity: what every optimizer's trials say about its learning rate.
         verdict: what the confirmation allows to say; None without one.
@@ -123,11 +122,20 @@ class Report(BaseModel):
     transferred: list[TransferredTrial]
     progress: list[tuple[int, float]]
     curves: dict[str, dict[int, float]]
-    importance: Importance
     pareto: list[Unbeaten]
     sensitivity: dict[str, Sensitivity]
     verdict: Verdict | None
     confirmation: Confirmation | None
+
+
+class Report(Summary):
+    """A summary, and what takes a model of all trials to say.
+
+    Attributes:
+        importance: what each choice, and the seed, matters.
+    """
+
+    importance: Importance
 
 
 def view(trial: FrozenTrial, space: Space) -> TrialView:
@@ -162,8 +170,8 @@ def leaders(spec: StudySpec, trials: Iterable[FrozenTrial]) -> dict[str, int]:
 
 def summarise(
     spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confirmation | None = None
-) -> Report:
-    """The report of a study.
+) -> Summary:
+    """The summary of a study.
 
     Args:
         spec: resolved.
@@ -203,13 +211,12 @@ def summarise(
             lowest = _score(spec, trial)
             progress.append((trial.number, _value(trial)))
     led = set(best.values())
-    verdict, seeds = None, None
+    verdict = None
     chosen = next(iter(best.values()), None)
     if confirmation is not None:
-        seeds = confirmation.scores(spec.metric, "validation")
         verdict = conclude(spec, trials, confirmation)
         chosen = recommend(spec, confirmation, verdict)
-    return Report(
+    return Summary(
         metric=spec.metric,
         direction="maximize" if spec.metric in MAXIMIZED else "minimize",
         trials=dict(Counter(_outcome(trial) for trial in trials)),
@@ -219,12 +226,20 @@ def summarise(
         transferred=_transferred(spec, trials, completed),
         progress=progress,
         curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
-        importance=importance(spec, trials, seeds),
         pareto=pareto(spec, completed),
         sensitivity=sensitivities(spec, trials),
         verdict=verdict,
         confirmation=confirmation,
     )
+
+
+def report_on(
+    spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confirmation | None = None
+) -> Report:
+    """The report of a study; the arguments are those of `summarise`."""
+    summary = summarise(spec, trials, confirmation)
+    seeds = None if confirmation is None else confirmation.scores(summary.metric, "validation")
+    return Report(**dict(summary), importance=importance(spec, trials, seeds))
 
 
 def _transferred(

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
 from optimizers.configuration import Configuration
-from service import budgets, datasets, jobs, trials
+from service import budgets, datasets, jobs
 from service.errors import Conflict
 from service.idempotency import Asked
 from service.jobs import JobState
@@ -18,8 +18,7 @@ from service.routes.idempotency import CurrentRequest
 from service.schemas import Best, Cursor, JobChange, JobView, Limit, Page, job_view
 from service.services import CurrentServices, Services
 from service.tokens import Principal
-from studies.confirmation import Confirmation
-from studies.report import Report, TrialView, leaders, summarise
+from studies.report import Report, Summary, TrialView
 from studies.script import Expected, best_script
 from studies.snippet import best_snippet
 from studies.spec import StudySpec
@@ -143,7 +142,7 @@ def best(
     ] = "json",
 ) -> Best | Response:
     """The best configuration so far, and the best of every optimizer."""
-    answer = report(services, principal, job_id)
+    answer = services.reports.summary(principal.owner, job_id)
     chosen, value = best_of(answer, job_id)
     finalists = answer.verdict.finalists if answer.verdict else []
     if form in {"python", "torch"}:
@@ -175,7 +174,7 @@ def best(
     return found
 
 
-def best_of(answer: Report, job_id: str) -> tuple[TrialView, float]:
+def best_of(answer: Summary, job_id: str) -> tuple[TrialView, float]:
     """The trial whose configuration to use, and its value.
 
     Raises:
@@ -228,12 +227,4 @@ def _download(text: str, media_type: str, name: str) -> Response:
 @router.get("/{job_id}/report")
 def report(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> Report:
     """What the trials so far say: best, leaderboard, curves, importance, and the verdict."""
-    with services.database.read() as connection:
-        row = jobs.get(connection, principal.owner, job_id)
-        spec = StudySpec.model_validate(row.spec)
-        every = trials.read(connection, row.study_id)
-        numbers = list(leaders(spec, every).values())
-        led = trials.read(connection, row.study_id, intermediate=True, numbers=numbers)
-    with_curve = {trial.number: trial for trial in led}
-    confirmation = row.confirmation and Confirmation.model_validate(row.confirmation)
-    return summarise(spec, [with_curve.get(trial.number, trial) for trial in every], confirmation)
+    return services.reports.report(principal.owner, job_id)

@@ -8,13 +8,13 @@ from optimizers.configuration import Configuration
 from service import datasets, jobs
 from service.errors import Conflict
 from service.login import CurrentPrincipal
-from service.routes.jobs import best_of, report
+from service.routes.jobs import best_of
 from service.services import CurrentServices
 from service.worker import Wave
 from studies.confirmation import Run
 from studies.data.preprocessing import describable
 from studies.model_files import Form, Model, archive
-from studies.report import Report
+from studies.report import Summary
 from studies.spec import StudySpec
 from studies.trained import Trained
 from studies.wave import WaveTrial
@@ -41,7 +41,7 @@ def model(
     diverge, so nobody chose it by its score; without a confirmation from the job's own seed. A 503
     says that it has not ended yet: it goes on, and the same request, sent again, answers with it.
     """
-    found = report(services, principal, job_id)
+    found = services.reports.summary(principal.owner, job_id)
     best, _ = best_of(found, job_id)
     number = best.number
     confirmed = _confirmed(found, number)
@@ -85,7 +85,7 @@ def model(
     return ZipFile(content, headers=headers)
 
 
-def _confirmed(found: Report, number: int) -> Run | None:
+def _confirmed(found: Summary, number: int) -> Run | None:
     """The first training of a finalist from a fresh seed that ended well; None if none was confirmed.
 
     Raises:

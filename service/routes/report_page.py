@@ -6,7 +6,6 @@ from starlette.responses import HTMLResponse
 from service import datasets, jobs, report_page
 from service.login import CurrentPrincipal
 from service.report_page import Subject
-from service.routes.jobs import report
 from service.services import CurrentServices
 from studies.spec import StudySpec
 
@@ -16,7 +15,7 @@ router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 @router.get("/report.html", response_class=HTMLResponse)
 def page(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> HTMLResponse:
     """The report as a page to read, send and keep: everything that it shows is inside."""
-    found = report(services, principal, job_id)
+    found = services.reports.report(principal.owner, job_id)
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
         dataset = datasets.get(connection, principal.owner, row.dataset_id)

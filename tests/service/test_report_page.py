@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from service.report_page import Subject, policy, render
 from studies.confirmation import Confirmation, choose
-from studies.report import Report, summarise
+from studies.report import Report, report_on
 from studies.search import Search
 from studies.spec import StudySpec
 from tests.studies.pretend import ended, resolved
@@ -49,7 +49,7 @@ def reported(spec: StudySpec = SPEC, *, confirmed: bool = True, count: int = 60)
         trial.set_user_attr("outcome", "completed" if completed else dropped)
         trial.set_user_attr("metrics", {"log_loss": 0.5, "accuracy": 0.5, "loss": 0.5})
     if not confirmed:
-        return summarise(spec, trials)
+        return report_on(spec, trials)
     sign = -1 if spec.metric == "accuracy" else 1
     base = {"sgd": 0.4, "momentum": 0.5, "adam": 0.6}
     runs = {
@@ -63,7 +63,7 @@ def reported(spec: StudySpec = SPEC, *, confirmed: bool = True, count: int = 60)
         ]
         for number in choose(spec, trials)
     }
-    return summarise(spec, trials, Confirmation(seeds=[1, 2, 3], runs=runs))
+    return report_on(spec, trials, Confirmation(seeds=[1, 2, 3], runs=runs))
 
 
 class Page(HTMLParser):
@@ -230,7 +230,7 @@ def test_before_a_confirmation_nothing_is_claimed() -> None:
 
 
 def test_before_the_first_trial_there_is_a_page_too() -> None:
-    page = Page(render(SUBJECT, summarise(SPEC, [])))
+    page = Page(render(SUBJECT, report_on(SPEC, [])))
     assert "No trial has completed yet." in page.text
     assert page.figures == {}
 

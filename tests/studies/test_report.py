@@ -10,7 +10,7 @@ from studies.confirmation import Confirmation, choose
 from studies.importance import importance
 from studies.pareto import pareto
 from studies.portfolio import portfolio
-from studies.report import leaders, summarise, view
+from studies.report import leaders, report_on, summarise, view
 from studies.search import Search
 from studies.sensitivity import sensitivities
 from studies.space import Space
@@ -155,7 +155,7 @@ def test_of_equal_trials_the_first_is_best() -> None:
     ],
 )
 def test_without_a_completed_trial_there_is_no_best(trials: list[FrozenTrial]) -> None:
-    report = summarise(LOWEST, trials)
+    report = report_on(LOWEST, trials)
     assert report.best is None
     assert (report.progress, report.curves, report.pareto) == ([], {}, [])
     assert (report.importance.choices, report.importance.seed) == ([], None)
@@ -244,10 +244,10 @@ def test_a_report_tells_what_matters_and_what_it_costs() -> None:
     seeds = {number: scores}
     for each in trials:
         each.user_attrs |= {"seconds": 0.5, "state_bytes": 80}
-    report = summarise(LOWEST, trials, confirmation)
+    report = report_on(LOWEST, trials, confirmation)
     assert report.importance == importance(LOWEST, trials, seeds)
     assert report.importance.choices
     assert report.importance.seed is not None
     assert report.pareto == pareto(LOWEST, trials)
     assert [one.number for one in report.pareto] == [report.best.number if report.best else None]
-    assert summarise(LOWEST, TRIALS).importance.choices == []
+    assert report_on(LOWEST, TRIALS).importance.choices == []

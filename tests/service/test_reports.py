@@ -1,0 +1,74 @@
+"""Reports are made once for all who ask, and exact as soon as a job rests."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import jobs, reports
+from service.errors import NotFound
+from service.reports import Reports
+from studies.report import Summary, summarise
+from tests.service.journeys import ENDLESS, until
+from tests.service.test_runner import add_dataset, in_state, opened, queue, row
+
+pytestmark = [pytest.mark.xdist_group("runner"), pytest.mark.timeout(300)]
+
+
+def counted(made: list[str]) -> Callable[..., Summary]:
+    def make(*arguments: Any) -> Summary:
+        made.append(threading.current_thread().name)
+        return summarise(*arguments)
+
+    return make
+
+
+def test_a_report_is_made_again_only_when_its_job_has_gone_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(reports, "summarise", counted(made))
+    with opened(tmp_path / "home") as services:
+        kept = Reports(services.database)
+        job_id = queue(services, add_dataset(services))
+        in_state(services, job_id, "completed")
+        first = kept.summary("ann", job_id)
+        assert first.trials["completed"] + first.trials.get("diverged", 0) == 8
+        assert kept.summary("ann", job_id) is first
+        assert kept.report("ann", job_id).best == first.best
+        assert len(made) == 1
+        with pytest.raises(NotFound):
+            kept.summary("bob", job_id)
+        with services.database.write() as connection:
+            jobs.delete(connection, "ann", job_id)
+        with pytest.raises(NotFound):
+            kept.summary("ann", job_id)
+
+
+def test_who_asks_while_a_job_runs_shares_what_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(reports, "summarise", counted(made))
+    with opened(tmp_path / "home") as services:
+        kept = Reports(services.database)
+        job_id = queue(services, add_dataset(services), **ENDLESS)
+        until(lambda: row(services, job_id).trials_asked)
+        found: list[Summary] = []
+
+        def ask() -> None:
+            found.extend(kept.summary("ann", job_id) for _ in range(50))
+
+        askers = [threading.Thread(target=ask) for _ in range(8)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        assert len(found) == 400
+        assert len(made) < 40  # a tenth of the time at most, and each in its own
+        with services.database.write() as connection:
+            jobs.cancel(connection, "ann", job_id)
+        last = kept.summary("ann", job_id)
+        assert last.trials == {"stopped": row(services, job_id).trials_stopped}
