@@ -17,6 +17,7 @@ from service.dashboard import Dashboard
 from service.database import Database
 from service.engine import Engine
 from service.ingest.apart import make_ready
+from service.live import Looks
 from service.quotas import Quotas
 from service.replays import Replays
 from service.reports import Reports
@@ -37,6 +38,7 @@ class Services:
         dashboard: optuna-dashboard.
         runner: what takes jobs from the queue.
         replays: trials that train again.
+        looks: what has just happened to jobs.
         reports: what the trials of a job say.
         quotas: what each owner may hold.
         token: the local administrator's token.
@@ -49,6 +51,7 @@ class Services:
     dashboard: Dashboard
     runner: Runner
     replays: Replays
+    looks: Looks
     reports: Reports
     quotas: Quotas
     token: SecretStr
@@ -94,6 +97,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         dashboard,
                         runner,
                         replays,
+                        Looks(database),
                         Reports(database),
                         Quotas(settings.quota_bytes, settings.quota_jobs),
                         token,

@@ -7,20 +7,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.concurrency import run_in_threadpool
 
-from service import jobs, trials
+from service import jobs
 from service.errors import NotFound
 from service.jobs import ENDED
+from service.live import AT_ONCE
 from service.login import CurrentPrincipal
-from service.schemas import JobView, job_view
-from service.services import CurrentServices, Services
-from studies.report import TrialView, view
-from studies.space import Space
+from service.schemas import JobView
+from service.services import CurrentServices
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
-AT_ONCE = 200  # trials read for one stream: an old job has thousands
 LOOK_SECONDS = 0.2  # between two looks whether anything has changed
 # Whoever follows longer connects again, and shows the token again, which may be revoked by then.
 STREAM_SECONDS = 600.0
@@ -58,8 +55,8 @@ async def events(
             continue
         version = services.database.version  # before the look: what comes later is seen next time
         try:
-            job, ended = await run_in_threadpool(
-                _look, services, principal.owner, job_id, following
+            job, ended = await services.looks.at(
+                principal.owner, job_id, following=following, version=version
             )
         except NotFound:  # deleted
             return
@@ -77,15 +74,3 @@ async def events(
 
 
 RESTING = ENDED | {"paused"}
-
-
-def _look(
-    services: Services, owner: str, job_id: str, following: int
-) -> tuple[JobView, list[TrialView]]:
-    """A job as it is, and its trials from a number on that have ended."""
-    with services.database.read() as connection:
-        row = jobs.get(connection, owner, job_id)
-        ended = trials.ended(connection, row.study_id, first=following, limit=AT_ONCE)
-    job = job_view(row)
-    space = Space(job.spec)
-    return job, [view(trial, space) for trial in ended]

@@ -1,0 +1,68 @@
+"""What has happened to a job since somebody last looked: looked up once for all who follow it."""
+
+import asyncio
+from typing import NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+
+from service import jobs, trials
+from service.database import Database
+from service.schemas import JobView, job_view
+from studies.report import TrialView, view
+from studies.space import Space
+
+AT_ONCE = 200  # trials in one look: an old job has thousands
+
+
+class Look(NamedTuple):
+    """A job as it is, and its next trials that have ended."""
+
+    job: JobView
+    ended: list[TrialView]
+
+
+class _Asked(NamedTuple):
+    owner: str
+    job_id: str
+    following: int
+    version: int
+
+
+class Looks:
+    """Looks at jobs, for the streams of one event loop.
+
+    Args:
+        database: where jobs and trials are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tasks: dict[_Asked, asyncio.Task[Look]] = {}
+
+    async def at(self, owner: str, job_id: str, *, following: int, version: int) -> Look:
+        """A job and its trials from a number on that have ended.
+
+        Args:
+            owner: of the job.
+            job_id: its id.
+            following: the number.
+            version: of the database, as it was before.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        asked = _Asked(owner, job_id, following, version)
+        if asked not in self._tasks:
+            # Whoever looks for an older version still holds its task.
+            self._tasks = {a: task for a, task in self._tasks.items() if a.version == version}
+            self._tasks[asked] = asyncio.create_task(run_in_threadpool(self._look, asked))
+        # One who leaves takes nothing away from the others.
+        return await asyncio.shield(self._tasks[asked])
+
+    def _look(self, asked: _Asked) -> Look:
+        with self._database.read() as connection:
+            row = jobs.get(connection, asked.owner, asked.job_id)
+            ended = trials.ended(connection, row.study_id, first=asked.following, limit=AT_ONCE)
+        job = job_view(row)
+        space = Space(job.spec)
+        return Look(job, [view(trial, space) for trial in ended])
