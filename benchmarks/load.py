@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import os
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -95,9 +96,12 @@ def main(pollers: int = 50, streams: int = 20, seconds: float = 60.0) -> None:
     """Start a server, let it train, load it."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        address = "http://127.0.0.1:8650"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        address = f"http://127.0.0.1:{port}"
         environment = os.environ | {
-            "FALLLINE_HOME": folder, "FALLLINE_PORT": "8650", "FALLLINE_TOKEN": TOKEN
+            "FALLLINE_HOME": folder, "FALLLINE_PORT": str(port), "FALLLINE_TOKEN": TOKEN
         }  # fmt: skip
         with subprocess.Popen(
             [sys.executable, "-m", "service", "serve"], env=environment, stdout=subprocess.DEVNULL,
