@@ -20,9 +20,12 @@ from starlette.types import ASGIApp
 from uvicorn.config import LOGGING_CONFIG
 
 from service import login, problems
+from service.body_limit import BodyLimit
 from service.dashboard import Dispatcher
 from service.gate import Gate
 from service.login import LoginRequired, cookie_name, current_principal
+from service.openapi import DESCRIPTION, Api
+from service.protocol import Protocol
 from service.routes import (
     catalogue,
     datasets,
@@ -38,11 +41,9 @@ from service.routes import (
     trial_files,
     trials,
 )
+from service.routes.strictness import only_what_is_known
 from service.services import Services
 from service.settings import Settings
-
-# Connections beyond these are answered 503, so that slow ones cannot use up all memory.
-CONNECTIONS = 512
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -54,10 +55,13 @@ def create_app(services: Services) -> ASGIApp:
     Returns:
         The ASGI application.
     """
-    own = FastAPI(
+    own = Api(
         title="Fallline",
+        description=DESCRIPTION,
         version=version("fallline"),
         lifespan=_lifespan,
+        # An address is there or it is not: a redirect is an answer that no operation describes.
+        redirect_slashes=False,
         # Both are routes of /v1, behind the login.
         openapi_url=None,
         docs_url=None,
@@ -72,7 +76,7 @@ def create_app(services: Services) -> ASGIApp:
 
     settings = services.settings
     inner = Dispatcher(own, services.dashboard)
-    guarded = LoginRequired(inner, services.database, cookie_name(settings.port))
+    guarded = LoginRequired(BodyLimit(inner), services.database, cookie_name(settings.port))
     return Gate(guarded, settings.allowed_hosts)
 
 
@@ -98,10 +102,10 @@ def server(app: ASGIApp, settings: Settings, closing: threading.Event) -> uvicor
             app,
             host=settings.host,
             port=settings.port,
+            http=Protocol,
             log_config=_log_config(settings.log_level),
             access_log=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
             proxy_headers=False,
         ),
         closing,
@@ -124,8 +128,11 @@ def _v1() -> APIRouter:
     v1 = APIRouter(
         prefix="/v1",
         # The scheme only tells the OpenAPI document how to log in.
-        dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(current_principal)],
-        responses=problems.RESPONSES,
+        dependencies=[
+            Depends(HTTPBearer(auto_error=False)),
+            Depends(current_principal),
+            Depends(only_what_is_known),
+        ],
     )
     for routes in (
         datasets,

@@ -35,36 +35,6 @@ from studies.errors import StudyError
 logger = logging.getLogger(__name__)
 
 VALUE_CHARACTERS = 100
-# For the OpenAPI document: every operation may answer so.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {
-            "application/problem+json": {
-                "schema": {
-                    "type": "object",
-                    "description": "RFC 9457",
-                    "properties": {
-                        "type": {"type": "string"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "field": {"type": "string"},
-                        "value": {},
-                        "allowed": {},
-                        "errors": {"type": "array", "items": {"type": "object"}},
-                        "request_id": {"type": "string"},
-                    },
-                    "required": ["type", "title", "status", "detail", "request_id"],
-                }
-            }
-        },
-    }
-    for status, description in (
-        ("4XX", "The request cannot be granted"),
-        ("5XX", "The server cannot do it"),
-    )
-}
 # Where FastAPI says a parameter was found; the body's fields are named from the body itself.
 PLACES = {"body", "query", "path", "header", "cookie"}
 

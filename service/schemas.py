@@ -26,12 +26,29 @@ Cursor = Annotated[
     Query(pattern=r"^[0-9a-f-]{36}$", description="The `next` of the page before."),
 ]
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
 Number = Annotated[int, Path(ge=0, lt=2**31, description="Of the trial in its study.")]
+
+
+EXAMPLE_ID = "0199b0c6-3c2e-7d41-9a55-5d1c0a7e9f10"
 
 
 class JobSpec(StudySpec):
     """What to tune: a dataset and, where the defaults do not fit, how."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"dataset": EXAMPLE_ID},
+                {
+                    "dataset": EXAMPLE_ID,
+                    "target": "price",
+                    "space": {"optimizers": ["adam", "lion"], "schedules": ["constant", "cosine"]},
+                    "budget": {"trials": 60, "epochs": 20},
+                },
+            ]
+        }
+    )
 
     dataset: str = Field(description="Id of an uploaded dataset.")
 
@@ -47,7 +64,9 @@ class JobSpec(StudySpec):
 class JobChange(BaseModel):
     """What may change of a job once it is submitted: how much it may spend."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"budget": {"trials": 200}}]}
+    )
 
     budget: BudgetSpec = Field(
         description="Limits to change; those left out stay, null takes one away."

@@ -13,6 +13,7 @@ from service.errors import Conflict
 from service.idempotency import Asked
 from service.jobs import JobState
 from service.login import CurrentPrincipal
+from service.openapi import LOCATION
 from service.routes.idempotency import CurrentRequest
 from service.schemas import Best, Cursor, JobChange, JobSpec, JobView, Limit, Page, job_view
 from service.services import CurrentServices, Services
@@ -28,9 +29,13 @@ from studies.spec import StudySpec
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={201: LOCATION, 404: {}})
 def submit(
-    spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal, asked: CurrentRequest
+    spec: JobSpec,
+    response: Response,
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    asked: CurrentRequest,
 ) -> JobView:
     """Queue a job; what the spec leaves open is inferred from the data and shown."""
     with services.database.read() as connection:
@@ -56,6 +61,7 @@ def submit(
         job_id = asked.once(connection, request, create)
         row = jobs.get(connection, principal.owner, job_id)
     services.runner.wake()
+    response.headers["Location"] = f"/v1/jobs/{job_id}"
     return job_view(row)
 
 
@@ -63,7 +69,7 @@ def submit(
 def listing(
     services: CurrentServices,
     principal: CurrentPrincipal,
-    state: Annotated[list[JobState] | None, Query()] = None,
+    state: Annotated[list[JobState] | None, Query(description="Only jobs in these.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[JobView]:
@@ -143,10 +149,11 @@ def change(
     responses={
         200: {
             "content": {
-                media_type: {"schema": {"type": "string"}}
-                for media_type in ("application/yaml", "text/x-python")
+                "application/yaml": {"schema": {"$ref": "#/components/schemas/Best"}},
+                "text/x-python": {"schema": {"type": "string"}},
             }
-        }
+        },
+        409: {},
     },
 )
 def best(
