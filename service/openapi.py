@@ -138,6 +138,7 @@ def _complete_operation(method: str, operation: Json) -> None:
     if more:
         operation["description"] = more
     for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
         if parameter["name"] in IDS:
             parameter["description"] = IDS[parameter["name"]]
     answers = operation["responses"]
@@ -174,10 +175,20 @@ def _errors(method: str, operation: Json) -> Iterable[type[ServiceError]]:
         yield from (Forbidden, OutOfSpace)  # a token that only reads; a full disk
     if any(each["in"] == "path" for each in operation.get("parameters", ())):
         yield NotFound
-    if _takes_a_key(operation) or method in {"patch", "delete"}:
-        yield Conflict  # the key of another request; a thing in use, or in another state
+    if _takes_a_key(operation):
+        yield from (Conflict, NotFound)  # the key of another request; what it made has gone since
+    if method in {"patch", "delete"}:
+        yield Conflict  # a thing in use, or in another state
     if "requestBody" in operation:
         yield from (TooLarge, UnsupportedMedia)
+
+
+def _without_null(schema: Json) -> Json:
+    """A parameter that may be left out cannot be null: in an address that is a word."""
+    kept: list[Json] = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(kept) != 1:
+        return schema
+    return {name: each for name, each in schema.items() if name != "anyOf"} | kept[0]
 
 
 def _takes_a_key(operation: Json) -> bool:

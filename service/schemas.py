@@ -69,7 +69,8 @@ class JobChange(BaseModel):
     )
 
     budget: BudgetSpec = Field(
-        description="Limits to change; those left out stay, null takes one away."
+        description="Limits to change; those left out stay, null takes one away.",
+        json_schema_extra={"not": {"required": ["epochs"]}},
     )
 
     @field_validator("budget")
