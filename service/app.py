@@ -21,9 +21,12 @@ from uvicorn.config import LOGGING_CONFIG
 
 from service import login, problems
 from service.audit import Audited
+from service.body_limit import BodyLimit
 from service.dashboard import Dispatcher
 from service.gate import Gate
 from service.login import LoginRequired, cookie_name, current_principal
+from service.openapi import DESCRIPTION, Api
+from service.protocol import Protocol
 from service.rate_limits import RateLimits
 from service.routes import (
     audit,
@@ -42,11 +45,9 @@ from service.routes import (
     trial_files,
     trials,
 )
+from service.routes.strictness import only_what_is_known
 from service.services import Services
 from service.settings import Settings
-
-# Connections beyond these are answered 503, so that slow ones cannot use up all memory.
-CONNECTIONS = 512
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -58,10 +59,13 @@ def create_app(services: Services) -> ASGIApp:
     Returns:
         The ASGI application.
     """
-    own = FastAPI(
+    own = Api(
         title="Fallline",
+        description=DESCRIPTION,
         version=version("fallline"),
         lifespan=_lifespan,
+        # An address is there or it is not: a redirect is an answer that no operation describes.
+        redirect_slashes=False,
         # Both are routes of /v1, behind the login.
         openapi_url=None,
         docs_url=None,
@@ -77,7 +81,8 @@ def create_app(services: Services) -> ASGIApp:
     settings = services.settings
     inner = Dispatcher(own, services.dashboard)
     limits = RateLimits(settings.requests_per_minute, settings.wrong_tokens_per_minute)
-    guarded = LoginRequired(inner, services.database, cookie_name(settings.port), limits)
+    cookie = cookie_name(settings.port)
+    guarded = LoginRequired(BodyLimit(inner), services.database, cookie, limits)
     return Gate(Audited(guarded, services.database), settings.allowed_hosts)
 
 
@@ -103,10 +108,10 @@ def server(app: ASGIApp, settings: Settings, closing: threading.Event) -> uvicor
             app,
             host=settings.host,
             port=settings.port,
+            http=Protocol,
             log_config=_log_config(settings.log_level),
             access_log=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
             proxy_headers=False,
         ),
         closing,
@@ -129,8 +134,11 @@ def _v1() -> APIRouter:
     v1 = APIRouter(
         prefix="/v1",
         # The scheme only tells the OpenAPI document how to log in.
-        dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(current_principal)],
-        responses=problems.RESPONSES,
+        dependencies=[
+            Depends(HTTPBearer(auto_error=False)),
+            Depends(current_principal),
+            Depends(only_what_is_known),
+        ],
     )
     for routes in (
         datasets,

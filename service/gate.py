@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BadRequest
+from service.errors import BadRequest, ServiceError
 from service.problems import respond
 
 logger = logging.getLogger("service.access")
@@ -71,6 +71,31 @@ class Gate:
             )
 
 
+async def refuse(scope: Scope, receive: Receive, send: Send, error: ServiceError) -> None:
+    """Answer a request that does not come as far as the gate."""
+    answer = _Answer(scope, send)
+    await respond(scope, error)(scope, receive, answer)
+    answer.log()
+
+
+def harden(headers: MutableHeaders, path: str, request_id: str) -> None:
+    """Add what every answer carries.
+
+    Args:
+        headers: of the answer.
+        path: that was asked for.
+        request_id: of the request.
+    """
+    headers["X-Request-ID"] = request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Referrer-Policy"] = "no-referrer"
+    is_page = headers.get("content-type", "").startswith("text/html")
+    is_data = path.startswith("/v1/") and not is_page
+    # Added to a policy that is there already: a browser enforces both.
+    headers.append("Content-Security-Policy", DATA_POLICY if is_data else PAGE_POLICY)
+
+
 class _Answer:
     """The sending side of one request."""
 
@@ -87,7 +112,7 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self._harden(MutableHeaders(scope=message))
+            harden(MutableHeaders(scope=message), self._scope["path"], self.request_id)
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
@@ -102,13 +127,3 @@ class _Answer:
             (time.monotonic() - self._began) * 1000,
             self.request_id,
         )
-
-    def _harden(self, headers: MutableHeaders) -> None:
-        headers["X-Request-ID"] = self.request_id
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Frame-Options"] = "DENY"
-        headers["Referrer-Policy"] = "no-referrer"
-        is_page = headers.get("content-type", "").startswith("text/html")
-        is_data = self._scope["path"].startswith("/v1/") and not is_page
-        # Added to a policy that is there already: a browser enforces both.
-        headers.append("Content-Security-Policy", DATA_POLICY if is_data else PAGE_POLICY)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from optimizers.errors import OptimizerError
@@ -35,36 +36,9 @@ from studies.errors import StudyError
 logger = logging.getLogger(__name__)
 
 VALUE_CHARACTERS = 100
-# For the OpenAPI document: every operation may answer so.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {
-            "application/problem+json": {
-                "schema": {
-                    "type": "object",
-                    "description": "RFC 9457",
-                    "properties": {
-                        "type": {"type": "string"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "field": {"type": "string"},
-                        "value": {},
-                        "allowed": {},
-                        "errors": {"type": "array", "items": {"type": "object"}},
-                        "request_id": {"type": "string"},
-                    },
-                    "required": ["type", "title", "status", "detail", "request_id"],
-                }
-            }
-        },
-    }
-    for status, description in (
-        ("4XX", "The request cannot be granted"),
-        ("5XX", "The server cannot do it"),
-    )
-}
+TEXT_CHARACTERS = 500  # of a sentence or a field's name, in which a value may stand
+FIELDS = 50  # that are told of one request
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Where FastAPI says a parameter was found; the body's fields are named from the body itself.
 PLACES = {"body", "query", "path", "header", "cookie"}
 
@@ -76,7 +50,21 @@ def install(app: FastAPI) -> None:
 
 
 async def _handle(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
+        error.headers = {"Allow": ", ".join(_methods(request))}
     return respond(request.scope, error)
+
+
+def _methods(request: Request) -> list[str]:
+    """What an address answers to; the router tells those of the first route that it comes to."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
 
 
 def respond(scope: Scope, error: Exception) -> Response:
@@ -116,18 +104,21 @@ def _body(problem: ServiceError, request_id: str) -> dict[str, object]:
         "type": f"/problems/{problem.slug}",
         "title": problem.title,
         "status": problem.status,
-        "detail": problem.detail,
+        "detail": _cut(problem.detail, TEXT_CHARACTERS),
         **_field(problem),
     }
     if problem.errors:
-        body["errors"] = [_field(each) | {"message": each.message} for each in problem.errors]
+        body["errors"] = [
+            _field(each) | {"message": _cut(each.message, TEXT_CHARACTERS)}
+            for each in problem.errors[:FIELDS]
+        ]
     return body | {"request_id": request_id}
 
 
 def _field(problem: ServiceError | FieldProblem) -> dict[str, object]:
     parts: dict[str, object] = {}
     if problem.field:
-        parts["field"] = problem.field
+        parts["field"] = _cut(problem.field, TEXT_CHARACTERS)
     if problem.value is not None:
         parts["value"] = shorten(problem.value)
     if problem.allowed is not None:
@@ -144,8 +135,11 @@ def shorten(value: object) -> object:
     if len(text) <= VALUE_CHARACTERS:
         short: object = json.loads(text)
         return short
-    text = value if isinstance(value, str) else text
-    return f"{text[: VALUE_CHARACTERS - 1]}…"
+    return _cut(value if isinstance(value, str) else text, VALUE_CHARACTERS)
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
 def _is_page_view(scope: Scope) -> bool:

@@ -26,9 +26,11 @@ Cursor = Annotated[
     Query(pattern=r"^[0-9a-f-]{36}$", description="The `next` of the page before."),
 ]
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
 Number = Annotated[int, Path(ge=0, lt=2**31, description="Of the trial in its study.")]
 
+
+EXAMPLE_ID = "0199b0c6-3c2e-7d41-9a55-5d1c0a7e9f10"
 
 JobName = Annotated[str, Field(min_length=1, max_length=64)]
 Priority = Annotated[int, Field(ge=-100, le=100)]
@@ -36,6 +38,20 @@ Priority = Annotated[int, Field(ge=-100, le=100)]
 
 class JobSpec(StudySpec):
     """What to tune: a dataset and, where the defaults do not fit, how."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"dataset": EXAMPLE_ID},
+                {
+                    "dataset": EXAMPLE_ID,
+                    "target": "price",
+                    "space": {"optimizers": ["adam", "lion"], "schedules": ["constant", "cosine"]},
+                    "budget": {"trials": 60, "epochs": 20},
+                },
+            ]
+        }
+    )
 
     dataset: str = Field(description="Id of an uploaded dataset.")
     name: JobName | None = Field(default=None, description="A label for your list of jobs.")
@@ -55,10 +71,14 @@ class JobSpec(StudySpec):
 class JobChange(BaseModel):
     """What may change of a job once it is submitted; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"budget": {"trials": 200}}]}
+    )
 
     budget: BudgetSpec | None = Field(
-        default=None, description="Limits to change; those left out stay, null takes one away."
+        default=None,
+        description="Limits to change; those left out stay, null takes one away.",
+        json_schema_extra={"not": {"required": ["epochs"]}},
     )
     name: JobName | None = Field(default=None, description="Another label; null takes it away.")
     priority: Priority = Field(default=0, description="Another place among your jobs that wait.")

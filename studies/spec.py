@@ -7,13 +7,25 @@ Every field is optional. What is left out is inferred from the data by
 from math import inf
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+
+
+def _not_taken_for_a_number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("Input should be a number")  # noqa: TRY004 (pydantic answers for ValueError)
+    return value
+
+
+# Stands after the bounds: before them it would hide them from the JSON schema.
+_NUMBER = BeforeValidator(_not_taken_for_a_number)
+Whole = Annotated[int, _NUMBER]
+Real = Annotated[float, _NUMBER]
 
 Task = Literal["classification", "regression"]
 Metric = Literal["log_loss", "accuracy", "rmse", "mae", "r2"]
-Batch = Annotated[int, Field(ge=1, le=65_536)] | Literal["full", "single"]
-Weight = Annotated[float, Field(gt=0.0, le=1e6)]
-Width = Annotated[int, Field(ge=1, le=4096)]
+Batch = Annotated[int, Field(ge=1, le=65_536), _NUMBER] | Literal["full", "single"]
+Weight = Annotated[float, Field(gt=0.0, le=1e6), _NUMBER]
+Width = Annotated[int, Field(ge=1, le=4096), _NUMBER]
 
 ColumnKind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
 
@@ -53,14 +65,14 @@ class ModelSpec(_Strict):
     embedding: Width = Field(
         default=32, description='Numbers a word has in "text" (a bag of words) and "transformer".'
     )
-    heads: int = Field(
+    heads: Whole = Field(
         default=4,
         ge=1,
         le=64,
         description='Of the attention of a "transformer"; they divide the embedding.',
     )
     activation: Literal["relu", "tanh", "gelu"] = "relu"
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    dropout: Real = Field(default=0.0, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")
     def _an_mlp_has_layers(self) -> "ModelSpec":
@@ -84,7 +96,9 @@ class SplitSpec(_Strict):
     column: str | None = Field(
         default=None, description='Of the groups or times; for "grouped" and "time" alone.'
     )
-    feature: bool = Field(default=False, description="Whether that column is a feature as well.")
+    feature: StrictBool = Field(
+        default=False, description="Whether that column is a feature as well."
+    )
 
     @model_validator(mode="after")
     def _some_kinds_have_a_column(self) -> "SplitSpec":
@@ -99,8 +113,8 @@ class SplitSpec(_Strict):
 class Range(_Strict):
     """A closed interval, searched on a logarithmic scale."""
 
-    low: float = Field(gt=0.0)
-    high: float = Field(gt=0.0)
+    low: Real = Field(gt=0.0)
+    high: Real = Field(gt=0.0)
 
     @model_validator(mode="after")
     def _low_is_below_high(self) -> "Range":
@@ -128,10 +142,10 @@ class RungsSpec(_Strict):
     """How weak trials are dropped before they have cost a whole training."""
 
     rule: Literal["none", "median", "halving", "hyperband"] = "halving"
-    factor: int = Field(
+    factor: Whole = Field(
         default=3, ge=2, le=10, description="One in so many goes on; the median rule has two."
     )
-    audited: float = Field(
+    audited: Real = Field(
         default=0.05,
         ge=0.0,
         le=1.0,
@@ -142,29 +156,29 @@ class RungsSpec(_Strict):
 class BudgetSpec(_Strict):
     """How much may be spent; whichever limit is met first ends the study."""
 
-    trials: int = Field(default=100, ge=1, le=100_000)
-    epochs: int = Field(default=20, ge=1, le=10_000, description="Of one trial, to its end.")
-    seconds: float | None = Field(
-        default=None, gt=0.0, description="Of which the confirmation has a third."
+    trials: Whole = Field(default=100, ge=1, le=100_000)
+    epochs: Whole = Field(default=20, ge=1, le=10_000, description="Of one trial, to its end.")
+    seconds: Annotated[float, Field(gt=0.0), _NUMBER] | None = Field(
+        default=None, description="Of which the confirmation has a third."
     )
-    total_epochs: int | None = Field(
-        default=None, ge=1, description="Passes over the training rows, all trials together."
+    total_epochs: Annotated[int, Field(ge=1), _NUMBER] | None = Field(
+        default=None, description="Passes over the training rows, all trials together."
     )
-    samples: int | None = Field(
-        default=None, ge=1, description="Rows trained on, counted as often, all trials together."
+    samples: Annotated[int, Field(ge=1), _NUMBER] | None = Field(
+        default=None, description="Rows trained on, counted as often, all trials together."
     )
-    target: float | None = Field(
+    target: Real | None = Field(
         default=None, description="A value of the metric that is good enough."
     )
-    patience: int | None = Field(
-        default=None, ge=1, description="Trials in a row without a new best."
+    patience: Annotated[int, Field(ge=1), _NUMBER] | None = Field(
+        default=None, description="Trials in a row without a new best."
     )
 
 
 class ConfirmationSpec(_Strict):
     """How the finalists are trained again once the budget is spent."""
 
-    seeds: Literal[0] | Annotated[int, Field(ge=2, le=1000)] = Field(
+    seeds: Annotated[Literal[0] | Annotated[int, Field(ge=2, le=1000)], _NUMBER] = Field(
         default=10, description="Fresh seeds for each finalist; 0 leaves the confirmation out."
     )
 
@@ -202,9 +216,9 @@ class StudySpec(_Strict):
         "so every one gets the same number of trials.",
     )
     sampler: Literal["model", "tpe", "sobol", "random"] = "model"
-    transfer: bool = Field(
+    transfer: StrictBool = Field(
         default=True,
         description="Whether what your earlier jobs found on similar data is tried first; which "
         "configurations those are is settled when the job starts, and stands in the job.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    seed: Whole = Field(default=0, ge=0, lt=2**32)

@@ -30,7 +30,7 @@ class AuditEntry(BaseModel):
     address: str | None
 
 
-@router.get("")
+@router.get("", responses={403: {}})
 def listing(
     services: CurrentServices,
     principal: CurrentPrincipal,

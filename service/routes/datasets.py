@@ -3,19 +3,20 @@
 import asyncio
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
 from service import datasets
 from service.errors import Invalid, Timeout, TooLarge, UnsupportedMedia
 from service.ingest import TYPES, UNSAID, Said, as_csv
 from service.ingest.upload import TextEncoding
 from service.login import CurrentPrincipal
+from service.openapi import LOCATION
 from service.routes.idempotency import CurrentRequest
-from service.schemas import Cursor, DatasetDetail, DatasetView, Page, dataset_view
+from service.routes.trial_files import CsvFile
+from service.schemas import Cursor, DatasetDetail, DatasetView, Limit, Page, dataset_view
 from service.services import CurrentServices, Services
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -29,9 +30,27 @@ Name = Annotated[
 ]
 
 
-@router.post("", status_code=201)
+EXAMPLE = "size,weight,kind\n0.5,1,a\n1.5,4,b\n"
+BODIES: dict[str, Any] = {
+    media_type: (
+        {"schema": {"type": "string"}, "example": EXAMPLE}
+        if media_type == "text/csv"
+        else {"schema": {"type": "string", "format": "binary"}}
+    )
+    for media_type in (*TYPES, *sorted(UNSAID - {""}))
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={201: LOCATION, 408: {}},
+    # FastAPI does not see what a handler reads for itself.
+    openapi_extra={"requestBody": {"required": True, "content": BODIES}},
+)
 async def upload(
     request: Request,
+    response: Response,
     services: CurrentServices,
     principal: CurrentPrincipal,
     asked: CurrentRequest,
@@ -72,6 +91,7 @@ async def upload(
             media_type=media_type,
             said=Said(encoding=encoding, delimiter=delimiter, decimal=decimal),
         )
+    response.headers["Location"] = f"/v1/datasets/{dataset_id}"
     return await run_in_threadpool(_detail, services, principal.owner, dataset_id)
 
 
@@ -80,7 +100,7 @@ def listing(
     services: CurrentServices,
     principal: CurrentPrincipal,
     cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Limit = 100,
 ) -> Page[DatasetView]:
     """Your datasets, newest first."""
     with services.database.read() as connection:
@@ -94,16 +114,13 @@ def one(services: CurrentServices, principal: CurrentPrincipal, dataset_id: str)
     return _detail(services, principal.owner, dataset_id)
 
 
-@router.get("/{dataset_id}/csv", response_class=StreamingResponse)
-def as_text(
-    services: CurrentServices, principal: CurrentPrincipal, dataset_id: str
-) -> StreamingResponse:
+@router.get("/{dataset_id}/csv", response_class=CsvFile)
+def as_text(services: CurrentServices, principal: CurrentPrincipal, dataset_id: str) -> CsvFile:
     """The whole table as CSV, whatever it was uploaded as; `best.py` reads it."""
     with services.database.read() as connection:
         row = datasets.get(connection, principal.owner, dataset_id)
-    return StreamingResponse(
+    return CsvFile(
         as_csv(services.store.path(row.digest)),
-        media_type="text/csv",
         headers={"Content-Disposition": 'attachment; filename="data.csv"'},
     )
 

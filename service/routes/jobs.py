@@ -122,10 +122,11 @@ def change(
     responses={
         200: {
             "content": {
-                media_type: {"schema": {"type": "string"}}
-                for media_type in ("application/yaml", "text/x-python")
+                "application/yaml": {"schema": {"$ref": "#/components/schemas/Best"}},
+                "text/x-python": {"schema": {"type": "string"}},
             }
-        }
+        },
+        409: {},
     },
 )
 def best(

@@ -28,7 +28,7 @@ class ZipFile(Response):
     media_type = "application/zip"
 
 
-@router.get("/model", response_class=ZipFile)
+@router.get("/model", response_class=ZipFile, responses={409: {}})
 def model(
     services: CurrentServices,
     principal: CurrentPrincipal,

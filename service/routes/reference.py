@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-router = APIRouter(include_in_schema=False)
+from service.openapi import METHODS
 
-METHODS = ("get", "post", "put", "patch", "delete")
+router = APIRouter(include_in_schema=False)
 
 
 @router.get("/openapi.json")
@@ -40,9 +40,10 @@ def render(document: dict[str, Any]) -> str:
         for method in METHODS
         if method in item
     ]
-    schemas = [
-        f'<h3 id="{escape(name)}">{escape(name)}</h3>{_json(schema)}'
-        for name, schema in document.get("components", {}).get("schemas", {}).items()
+    shared = [
+        f"<h2>{kind.capitalize()}</h2>"
+        + "".join(f"<h3>{escape(name)}</h3>{_json(each)}" for name, each in components.items())
+        for kind, components in document["components"].items()
     ]
     title = escape(f"{document['info']['title']} {document['info']['version']}")
     return (
@@ -50,8 +51,9 @@ def render(document: dict[str, Any]) -> str:
         "<style>body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "pre{overflow:auto;padding:1rem;background:#f4f4f4}</style></head>"
         f"<body><h1>{title}</h1>"
+        f"<p>{escape(document['info']['description'])}</p>"
         '<p>Machine-readable: <a href="/v1/openapi.json">/v1/openapi.json</a></p>'
-        f"{''.join(operations)}<h2>Schemas</h2>{''.join(schemas)}</body></html>"
+        f"{''.join(operations)}{''.join(shared)}</body></html>"
     )
 
 
@@ -63,7 +65,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     }
     return (
         f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
-        f"<p>{escape(operation.get('description', operation.get('summary', '')))}</p>"
+        f"<p>{escape(operation['summary'])}.</p><p>{escape(operation.get('description', ''))}</p>"
         f"<details><summary>Request and answers</summary>{_json(details)}</details>"
     )
 

@@ -1,15 +1,16 @@
 """POST /v1/jobs: submitted, estimated beforehand, or cloned from another with changes."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import ConfigDict, RootModel, ValidationError
 from sqlalchemy import Row
 
 from service import datasets, jobs
 from service.idempotency import Asked
 from service.login import CurrentPrincipal
+from service.openapi import LOCATION
 from service.routes.idempotency import CurrentRequest
 from service.schemas import JobSpec, JobView, job_view
 from service.services import CurrentServices, Services
@@ -20,17 +21,26 @@ from studies.spec import StudySpec
 
 router = APIRouter(tags=["jobs"])
 
+
+class Changes(RootModel[dict[str, Any]]):
+    """A merge patch (RFC 7396) of the spec as it was submitted: null leaves a field open again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"seed": 1}, {"target": None}]})
+
+
 OF_THE_JOB = JobSpec.model_fields.keys() - StudySpec.model_fields.keys()
 """Fields of a job that its study does not know."""
 
 
-@router.post("/jobs", status_code=201)
-def submit(spec: JobSpec, services: CurrentServices, asked: CurrentRequest) -> JobView:
+@router.post("/jobs", status_code=201, responses={201: LOCATION, 404: {}})
+def submit(
+    spec: JobSpec, response: Response, services: CurrentServices, asked: CurrentRequest
+) -> JobView:
     """Queue a job; what the spec leaves open is inferred from the data and shown."""
-    return _submit(spec, services, asked)
+    return _submit(spec, response, services, asked)
 
 
-@router.post("/jobs:estimate")
+@router.post("/jobs:estimate", responses={404: {}})
 def estimate(spec: JobSpec, services: CurrentServices, principal: CurrentPrincipal) -> Estimate:
     """What a job would cost, from training for a moment; nothing is queued.
 
@@ -41,32 +51,27 @@ def estimate(spec: JobSpec, services: CurrentServices, principal: CurrentPrincip
     return services.replays.estimate(services.store.path(dataset.digest), resolved.spec)
 
 
-@router.post("/jobs/{job_id}/clone", status_code=201)
+@router.post("/jobs/{job_id}/clone", status_code=201, responses={201: LOCATION, 404: {}})
 def clone(
     job_id: str,
+    changes: Changes,
+    response: Response,
     services: CurrentServices,
     asked: CurrentRequest,
-    changes: Annotated[
-        dict[str, Any],
-        Body(
-            description="A merge patch (RFC 7396) of the spec as it was submitted.",
-            examples=[{"budget": {"trials": 400}, "seed": 1}],
-        ),
-    ] = {},  # noqa: B006 (FastAPI copies it)
 ) -> JobView:
     """Queue a job like another of yours, with changes; what that one left open is inferred anew."""
     with services.database.read() as connection:
         request = jobs.get(connection, asked.owner, job_id).request
-    merged = _patched(request, changes)
+    merged = _patched(request, changes.root)
     try:
         spec = JobSpec.model_validate(merged)
     except ValidationError as error:
         found = [each | {"loc": ("body", *each["loc"])} for each in error.errors()]
         raise RequestValidationError(found, body=merged) from None
-    return _submit(spec, services, asked)
+    return _submit(spec, response, services, asked)
 
 
-def _submit(spec: JobSpec, services: Services, asked: Asked) -> JobView:
+def _submit(spec: JobSpec, response: Response, services: Services, asked: Asked) -> JobView:
     dataset, resolved = _resolve(spec, services, asked.owner)
     request = spec.model_dump(mode="json", exclude_unset=True)
 
@@ -87,6 +92,7 @@ def _submit(spec: JobSpec, services: Services, asked: Asked) -> JobView:
         job_id = asked.once(connection, request, create)
         row = jobs.get(connection, asked.owner, job_id)
     services.runner.wake()
+    response.headers["Location"] = f"/v1/jobs/{job_id}"
     return job_view(row)
 
 

@@ -10,7 +10,7 @@ from service import tokens
 from service.errors import Conflict, Forbidden, Invalid
 from service.login import CurrentPrincipal
 from service.routes.idempotency import CurrentRequest
-from service.schemas import Cursor, Page
+from service.schemas import Cursor, Limit, Page
 from service.services import CurrentServices
 from service.tables import now
 from service.tokens import Principal, Scope
@@ -23,7 +23,9 @@ OWNER = r"^[\w][\w.@-]{0,63}$"
 class TokenRequest(BaseModel):
     """Who may do what, and until when."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "laptop", "scopes": ["read"]}]}
+    )
 
     name: str = Field(pattern=r"^\w[\w .-]{0,63}$", description="A label for the list.")
     owner: str | None = Field(
@@ -107,7 +109,7 @@ def make(
     return NewToken.model_validate({**row._mapping, "token": shown[0]})
 
 
-@router.get("")
+@router.get("", responses={403: {}})
 def listing(
     services: CurrentServices,
     principal: CurrentPrincipal,
@@ -115,7 +117,7 @@ def listing(
         str | None, Query(pattern=OWNER, description="Another's; takes the scope admin.")
     ] = None,
     cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Limit = 100,
 ) -> Page[TokenView]:
     """Your tokens, newest first; those that have ended as well."""
     owner = owner or principal.owner

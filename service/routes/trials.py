@@ -30,10 +30,14 @@ def trial_page(
     services: CurrentServices,
     principal: CurrentPrincipal,
     job_id: str,
-    sort: Literal["number", "value", "duration"] = "number",
-    descending: bool = False,
-    outcome: Annotated[list[Outcome] | None, Query()] = None,
-    cursor: str | None = None,
+    sort: Annotated[
+        Literal["number", "value", "duration"], Query(description="What to order by.")
+    ] = "number",
+    descending: Annotated[bool, Query(description="Whether the greatest comes first.")] = False,
+    outcome: Annotated[
+        list[Outcome] | None, Query(description="Only trials that ended so.")
+    ] = None,
+    cursor: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
     limit: Limit = 100,
 ) -> TrialPage:
     """A job's trials, page by page."""

@@ -77,7 +77,9 @@ def operations(live: Live, everything: Everything) -> Iterator[tuple[str, str, J
         for method in METHODS & methods.keys():
             sent = everything.sent.get((method, path), Sent())
             needs_body = "requestBody" in methods[method]
-            assert not needs_body or sent.json, f"tell this test what {method} {path} takes"
+            assert not needs_body or sent.json or sent.content, (
+                f"tell this test what {method} {path} takes"
+            )
             address = path.format(**everything.ids)
             request = {"params": sent.params, "json": sent.json, "content": sent.content}
             yield method, address, {k: v for k, v in request.items() if v is not None}

@@ -391,7 +391,7 @@ def test_a_job_whose_trials_all_diverge_has_failed_and_has_no_best(
         ({"budget": {"seconds": -1}}, "budget.seconds", -1, "greater than 0"),
         ({"budget": {"epochs": 0}}, "budget.epochs", 0, "greater than or equal to 1"),
         ({"budget": "lots"}, "budget", "lots", "valid dictionary"),
-        ({"budget": {"trials": "ten"}}, "budget.trials", "ten", "valid integer"),
+        ({"budget": {"trials": "ten"}}, "budget.trials", "ten", "a number"),
         ({"metric": "rmse"}, "metric", "rmse", "log_loss, accuracy for classification"),
         ({"target": "alcohol", "metric": "accuracy"}, "metric", "accuracy", "rmse, mae, r2"),
         ({"metric": "auc"}, "metric", "auc", "'log_loss'"),

@@ -62,7 +62,7 @@ def test_a_clone_is_what_was_asked_for_with_what_has_changed(
     asked = SMALL | {"dataset": dataset["id"], "name": "first", "seed": 3}
     job = shared_live.client.post("/v1/jobs", json=asked).json()
     address = f"/v1/jobs/{job['id']}/clone"
-    same = shared_live.client.post(address)
+    same = shared_live.client.post(address, json={})
     assert same.status_code == 201, same.text
     assert same.json()["id"] != job["id"]
     assert same.json()["spec"] == job["spec"]
