@@ -85,7 +85,7 @@ def find_encoding(path: Path, said: str | None = None) -> Encoding:
 def _check_said(path: Path, name: str) -> Encoding:
     try:
         return Encoding(name, guessed=False, quotes=_count_quotes(path, name))
-    except _UndecodableError as error:
+    except (_UndecodableError, UnicodeError) as error:  # the latter: UTF-16 without its mark
         raise IngestError(
             f"the file is no text in {name.removesuffix('-sig')}. Say its true encoding, or none, and "
             "it is found out.",

@@ -205,6 +205,7 @@ def test_what_is_said_of_a_file_is_believed(live: Live) -> None:
         (table(), {"encoding": "latin-9"}, "query.encoding", "'utf-8', 'utf-16', 'cp1250'"),
         (table(), {"decimal": ";"}, "query.decimal", "'.' or ','"),
         ("größe,b\n1,2\n".encode("cp1252"), {"encoding": "utf-8"}, "file", "is no text in utf-8"),
+        (b"a,b\n1,2\n", {"encoding": "utf-16"}, "file", "is no text in utf-16"),
         (b"PAR1", {"delimiter": ";"}, "file", "delimiter can be said of a text file alone"),
     ],
 )
