@@ -1,12 +1,13 @@
 """What the API takes and gives, beside the reports that `studies` defines."""
 
+import re
 from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
 from optuna.trial import FrozenTrial
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from sqlalchemy import Row
 
 from service.ingest.upload import Format
@@ -15,7 +16,7 @@ from studies.data.schema import Column
 from studies.history import Line, history
 from studies.report import OptimizerSummary, TrialView, view
 from studies.space import Space
-from studies.spec import MAXIMIZED, BudgetSpec, Metric, StudySpec
+from studies.spec import MAXIMIZED, BudgetSpec, Metric, StudySpec, Whole
 from studies.transfer import Source
 from studies.verdict import Finalist
 
@@ -33,7 +34,16 @@ Number = Annotated[int, Path(ge=0, lt=2**31, description="Of the trial in its st
 EXAMPLE_ID = "0199b0c6-3c2e-7d41-9a55-5d1c0a7e9f10"
 
 JobName = Annotated[str, Field(min_length=1, max_length=64)]
-Priority = Annotated[int, Field(ge=-100, le=100)]
+
+
+def _not_a_number(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[-+\d._]+", value):
+        raise ValueError("must be a date and time with its zone, such as 2026-01-31T12:00:00Z")
+    return value
+
+
+Since = Annotated[AwareDatetime | None, BeforeValidator(_not_a_number)]
+"""A time; plain numbers, which pydantic takes for seconds since 1970, are none."""
 
 
 class JobSpec(StudySpec):
@@ -55,8 +65,11 @@ class JobSpec(StudySpec):
 
     dataset: str = Field(description="Id of an uploaded dataset.")
     name: JobName | None = Field(default=None, description="A label for your list of jobs.")
-    priority: Priority = Field(
-        default=0, description="Of your own jobs that wait, the one with the highest goes first."
+    priority: Whole = Field(
+        default=0,
+        ge=-100,
+        le=100,
+        description="Of your own jobs that wait, the one with the highest goes first.",
     )
 
     @field_validator("dataset", "name")
@@ -81,7 +94,9 @@ class JobChange(BaseModel):
         json_schema_extra={"not": {"required": ["epochs"]}},
     )
     name: JobName | None = Field(default=None, description="Another label; null takes it away.")
-    priority: Priority = Field(default=0, description="Another place among your jobs that wait.")
+    priority: Whole = Field(
+        default=0, ge=-100, le=100, description="Another place among your jobs that wait."
+    )
 
     @field_validator("budget")
     @classmethod

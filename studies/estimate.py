@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 
-import optuna
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizers.configuration import Batch, Configuration
@@ -14,13 +14,15 @@ from optimizers.training import train
 from studies.confirmation import LEADING
 from studies.data.prepare import Data
 from studies.run import wave_size
+from studies.samplers.chance import Random
+from studies.samplers.cube import Cube
 from studies.space import Space
 from studies.spec import StudySpec
 from studies.verdict import FINALISTS
 from studies.wave import build_problem, tensors
 
 SAMPLE = 48  # configurations that stand for all that the space holds
-PROBE_SECONDS = 0.5  # of training, for each batch size
+PROBE_SECONDS = 0.3  # of training, for each batch size
 
 
 class Estimate(BaseModel):
@@ -71,11 +73,9 @@ def estimate(data: Data, spec: StudySpec, workers: int) -> Estimate:
 
 
 def _sample(spec: StudySpec) -> list[Configuration]:
-    space, study = (
-        Space(spec),
-        optuna.create_study(sampler=optuna.samplers.RandomSampler(spec.seed)),
-    )
-    return [space.suggest(study.ask()) for _ in range(SAMPLE)]
+    space, rng = Space(spec), np.random.default_rng(spec.seed)
+    drawn = Random(Cube(space)).propose([], SAMPLE, rng)
+    return [space.configuration(params) for params in drawn]
 
 
 def _seconds(

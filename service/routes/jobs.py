@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import yaml
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
 from optimizers.configuration import Configuration
@@ -15,7 +14,7 @@ from service.idempotency import Asked
 from service.jobs import JobState
 from service.login import CurrentPrincipal
 from service.routes.idempotency import CurrentRequest
-from service.schemas import Best, Cursor, JobChange, JobView, Limit, Page, job_view
+from service.schemas import Best, Cursor, JobChange, JobView, Limit, Page, Since, job_view
 from service.services import CurrentServices, Services
 from service.tokens import Principal
 from studies.report import Report, Summary, TrialView
@@ -33,10 +32,8 @@ def listing(
     state: Annotated[list[JobState] | None, Query(description="In one of these states.")] = None,
     dataset: Annotated[str | None, Query(description="On this dataset.")] = None,
     name: Annotated[str | None, Query(description="With this text in their name.")] = None,
-    since: Annotated[
-        AwareDatetime | None, Query(description="Submitted then or later, with its zone.")
-    ] = None,
-    before: Annotated[AwareDatetime | None, Query(description="Submitted before that.")] = None,
+    since: Annotated[Since, Query(description="Submitted then or later, with its zone.")] = None,
+    before: Annotated[Since, Query(description="Submitted before that.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[JobView]:

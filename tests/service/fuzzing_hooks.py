@@ -23,6 +23,8 @@ def upload(_context: SerializationContext, value: object) -> bytes:
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:
-    """Keep the job with results, which other operations need: another is deleted in its place."""
+    """Keep what others need, the job with results and the token in use: spare ones go in their place."""
+    if case.method == "DELETE" and case.path_parameters.get("token_id") == os.environ["TOKEN_ID"]:
+        case.path_parameters["token_id"] = os.environ["SPARE_TOKEN_ID"]
     if case.method == "DELETE" and case.path_parameters.get("job_id") == os.environ["JOB_ID"]:
         case.path_parameters["job_id"] = os.environ["SPARE_ID"]

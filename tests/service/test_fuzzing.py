@@ -37,6 +37,8 @@ def test_the_server_does_what_it_says_of_itself(quiet: Live, tmp_path: Path) -> 
     quiet.services.runner.stop()
     to_delete = submit(quiet.client, dataset)
     assert quiet.client.post(f"/v1/jobs/{to_delete['id']}/pause").status_code == 200
+    (in_use,) = quiet.client.get("/v1/tokens").json()["items"]
+    spare = quiet.client.post("/v1/tokens", json={"name": "spare"}).json()
 
     command = [
         f"{sysconfig.get_path('scripts')}/st",
@@ -51,6 +53,8 @@ def test_the_server_does_what_it_says_of_itself(quiet: Live, tmp_path: Path) -> 
         "DATASET_ID": dataset["id"],
         "JOB_ID": with_results["id"],
         "SPARE_ID": to_delete["id"],
+        "TOKEN_ID": in_use["id"],
+        "SPARE_TOKEN_ID": spare["id"],
     }
     fuzzed = subprocess.run(
         command,
