@@ -135,23 +135,24 @@ def _transferred(sources: list[Json]) -> str:
 
 
 def show_jobs(console: Console, jobs: list[Json]) -> None:
-    """A line a job."""
+    """A line a job; names where there are any."""
+    named = any(job["name"] for job in jobs)
     table = Table(box=SIMPLE_HEAD)
     table.add_column("job", no_wrap=True, min_width=36)  # to be copied, however narrow the screen
-    for name in ("name", "state", "trials", "metric", "best", "seconds", "created"):
+    if named:
+        table.add_column("name", no_wrap=True, max_width=12)
+    for name in ("state", "trials", "metric", "best", "created"):
         table.add_column(name)
     for job in jobs:
         counts = job["counts"]
-        done = _ended(counts)
         colour = STATE_COLOURS.get(job["state"], "white")
         table.add_row(
             job["id"],
-            plain(job["name"] or "-"),
+            *([plain(job["name"] or "-")] if named else []),
             f"[{colour}]{job['state']}[/]",
-            f"{done}/{counts['total']}",
+            f"{_ended(counts)}/{counts['total']}",
             job["metric"],
             number(job["metric"], job["best_value"]),
-            f"{job['seconds']:.1f}",
             _moment(job["created"]),
         )
     console.print(table)

@@ -10,6 +10,7 @@ from service.client import FalllineError
 COUNTS = {"total": 20, "running": 0, "completed": 10, "dropped": 7, "diverged": 2, "stopped": 1}
 JOB: dict[str, Any] = {
     "id": "01a2-job",
+    "name": "wi[n]e",
     "state": "completed",
     "metric": "accuracy",
     "best_value": 0.98765,
@@ -164,7 +165,9 @@ def test_jobs_are_a_line_each(console: Console) -> None:
     display.show_jobs(console, [JOB, queued])
     lines = shown(console).splitlines()
     (first,) = [line for line in lines if "01a2-job" in line]
-    assert all(part in first for part in ("completed", "20/20", "98.77%", "2026-03-01 23:59:59"))
+    assert all(
+        part in first for part in ("wi[n]e", "completed", "20/20", "98.77%", "2026-03-01 23:59:59")
+    )
     (second,) = [line for line in lines if "other" in line]
     assert "queued" in second
 
