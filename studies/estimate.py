@@ -35,7 +35,7 @@ class Estimate(BaseModel):
     samples: int = Field(description="Training rows seen by all of them, counted as often.")
     seconds: float = Field(
         description="On this server's workers, none of them busy with other jobs; within a factor of "
-        "two, mostly. Trials that diverge or are dropped at a rung make it less."
+        "three. Trials that diverge or are dropped at a rung make it less."
     )
     bytes: int = Field(description="Memory that a worker needs for the data and its largest wave.")
 
