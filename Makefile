@@ -31,8 +31,12 @@ serve: install  ## Start the server
 	@$(BIN)/fallline serve
 
 .PHONY: test
-test: install  ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: install  ## Run all tests but the fuzzing
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not fuzzing"
+
+.PHONY: fuzz
+fuzz: install  ## Thousands of made-up requests to a live server (minutes)
+	$(BIN)/pytest -m fuzzing
 
 .PHONY: check
 check: install  ## Formatter, linter, strict types, import contracts

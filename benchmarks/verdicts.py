@@ -26,7 +26,7 @@ from optimizers.registry import RULES
 from studies.data.prepare import Data
 from studies.run import STATES
 from studies.search import Search
-from studies.spec import MAXIMIZED, METRICS, StudySpec, Task
+from studies.spec import METRICS, StudySpec, Task
 from studies.verdict import Trial, Verdict, finalists, judge
 from studies.verdict.models import Direction
 
@@ -161,7 +161,7 @@ def confirmed(
 
 
 def direction(described: StudySpec) -> Direction:
-    return "maximize" if described.metric in MAXIMIZED else "minimize"
+    return described.goal.direction
 
 
 @dataclass

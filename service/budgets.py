@@ -40,7 +40,7 @@ def change(connection: Connection, owner: str, job_id: str, changed: dict[str, A
                 value=getattr(budget, limit),
                 allowed="more than what is spent",
             )
-        values |= {"state": "queued", "finished": None, "error": None}
+        values |= {"state": jobs.begins(row.dataset_id), "finished": None, "error": None}
     changing = update(tables.jobs).where(
         tables.jobs.c.id == job_id, tables.jobs.c.state == row.state
     )

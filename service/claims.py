@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from sqlalchemy import Column, Connection, func, select, true, update
 
 from service import trials
-from service.jobs import stop_running
+from service.jobs import MANAGED, stop_running
 from service.manifest import Attempt, Conditions
+from service.progress import counted, keep_best
 from service.tables import jobs, now
 from studies.confirmation import Confirmation
-from studies.spec import MAXIMIZED, BudgetSpec, StudySpec
+from studies.spec import BudgetSpec, StudySpec
 from studies.transfer import Transferred
 
 FAIR_WITHIN = timedelta(days=1)
@@ -57,7 +58,7 @@ def requeue_running(connection: Connection, besides: Collection[str] = ()) -> in
         connection: in a transaction that writes.
         besides: jobs that are running indeed.
     """
-    left = (jobs.c.state == "running", jobs.c.id.not_in(besides))
+    left = (MANAGED, jobs.c.state == "running", jobs.c.id.not_in(besides))
     return connection.execute(update(jobs).where(*left).values(state="queued")).rowcount
 
 
@@ -81,6 +82,7 @@ def claim(connection: Connection, *, at_once: int | None = None) -> Claim | None
             func.coalesce(lately, 0.0).label("seconds"),
             func.min(jobs.c.id).filter(waiting).label("oldest"),
         )
+        .where(MANAGED)
         .group_by(jobs.c.owner)
         .subquery()
     )
@@ -158,30 +160,15 @@ def record_told(
     Raises:
         Superseded: the job is no longer ours.
     """
-    outcomes = [trial.user_attrs["outcome"] for trial in ended]
     _write(
         connection,
         claimed,
         seconds=seconds,
         waves_done=jobs.c.waves_done + 1,
-        trials_completed=jobs.c.trials_completed + outcomes.count("completed"),
-        trials_dropped=jobs.c.trials_dropped + outcomes.count("dropped"),
-        trials_diverged=jobs.c.trials_diverged + outcomes.count("diverged"),
-        trials_stopped=jobs.c.trials_stopped + outcomes.count("stopped"),
+        **counted([trial.user_attrs["outcome"] for trial in ended]),
     )
     trials.finish(connection, claimed.study_id, ended)
-    completed = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-    if completed:
-        maximize = claimed.spec.metric in MAXIMIZED
-        pick = max if maximize else min
-        best = pick(completed, key=lambda trial: float(trial.values[0]))  # the first of equals
-        stored, value = jobs.c.best_value, best.values[0]
-        better = stored < value if maximize else stored > value
-        connection.execute(
-            update(jobs)
-            .where(jobs.c.id == claimed.id, stored.is_(None) | better)
-            .values(best_value=value, best_trial=best.number)
-        )
+    keep_best(connection, claimed.id, claimed.spec.goal, ended)
 
 
 def record_confirming(connection: Connection, claimed: Claim, finalists: Sequence[int]) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar
 import httpx
 from httpx_sse import ServerSentEvent, connect_sse
 
+from service.external_loop import ExternalJob
+
 UPLOAD_SECONDS = 600.0  # a large upload is read and checked before it is answered
 REPLAY_SECONDS = 3600.0  # a replay waits for the waves under way
 POLL_SECONDS = 0.5
@@ -117,6 +119,20 @@ class Client:
     def submit(self, dataset: str, **spec: Any) -> Json:
         """Queue a job; the fields of ``spec`` are those of the JobSpec."""
         return self._call("POST", "/v1/jobs", json={"dataset": dataset, **spec})
+
+    def external(self, **spec: Any) -> ExternalJob:
+        """Begin a job whose trials you train; the fields of ``spec`` are those of the ExternalJobSpec."""
+        job = self._call("POST", "/v1/jobs", json={"mode": "external", **spec})
+        return self.join(job["id"])
+
+    def join(self, job: str, lease_seconds: int = 600) -> ExternalJob:
+        """Take part in such a job that has begun already.
+
+        Args:
+            job: its id.
+            lease_seconds: how long a trial may go without a report before somebody else is given it.
+        """
+        return ExternalJob(self._post, job, lease_seconds)
 
     def job(self, job: str) -> Json:
         """One job."""
@@ -235,14 +251,10 @@ class Client:
         """End a token, named by its id."""
         return self._call("DELETE", f"/v1/tokens/{token}")
 
-    def events(self, job: str, after: int | None = None) -> Iterator[tuple[str, Json]]:
+    def events(self, job: str) -> Iterator[tuple[str, Json]]:
         """What happens to a job, until it has ended or rests.
 
         Connections that are lost are made again, and nothing is told twice.
-
-        Args:
-            job: its id.
-            after: the number of the last trial that is known already.
 
         Yields:
             ``"trial"`` with a trial that has ended, or ``"job"`` with the job as it is now.
@@ -250,14 +262,13 @@ class Client:
         Raises:
             FalllineError: the server refuses, or has not been there for half a minute.
         """
-        heard = time.monotonic()
+        after, heard = "", time.monotonic()
         while True:
             try:
                 for event in self._stream(job, after):
                     heard = time.monotonic()
                     found: Json = event.json()
-                    if event.event == "trial":
-                        after = found["number"]
+                    after = event.id or after
                     yield event.event, found
                     if event.event == "job" and found["state"] not in {"queued", "running"}:
                         return
@@ -292,6 +303,9 @@ class Client:
             if cursor is None:
                 return
 
+    def _post(self, path: str, content: Json) -> Json:
+        return self._call("POST", path, json=content)
+
     def _call(self, method: str, path: str, **request: Any) -> Json:
         found: Json = self._send(method, path, **request).json()
         return found
@@ -312,9 +326,9 @@ class Client:
                 raise FalllineError(f"The answer broke off before its end ({error}).") from error
             raise self._nobody(error) from error
 
-    def _stream(self, job: str, after: int | None) -> Iterator[ServerSentEvent]:
+    def _stream(self, job: str, after: str) -> Iterator[ServerSentEvent]:
         """One connection to a job's events."""
-        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        headers = {"Last-Event-ID": after} if after else {}
         path = f"/v1/jobs/{job}/events"
         with connect_sse(self._http, "GET", path, headers=headers) as source:
             if not source.response.is_success:

@@ -113,6 +113,23 @@ def get(connection: Connection, owner: str, dataset_id: str) -> Row[Any]:
     return owned.get(connection, datasets, owner, "dataset", dataset_id)
 
 
+def of_job(connection: Connection, job: Row[Any]) -> Row[Any]:
+    """The row of a job's dataset.
+
+    Raises:
+        Conflict: it has none.
+    """
+    if job.dataset_id is None:
+        raise Conflict(
+            "The trials of this job are trained elsewhere: there is no dataset and no network of it "
+            "here.",
+            field="job",
+            value=job.id,
+            allowed="a job on a dataset",
+        )
+    return get(connection, job.owner, job.dataset_id)
+
+
 def page(
     connection: Connection, owner: str, *, after: str | None, limit: int
 ) -> tuple[Sequence[Row[Any]], str | None]:

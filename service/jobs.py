@@ -13,22 +13,28 @@ from service import owned, trials
 from service.errors import Conflict
 from service.tables import jobs, now
 from studies.resolve import Resolved
-from studies.spec import MAXIMIZED
 
 JobState = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
 
 MOVES: dict[JobState, frozenset[JobState]] = {
     "queued": frozenset({"running", "paused", "cancelled"}),
     "running": frozenset({"queued", "paused", "completed", "failed", "cancelled"}),
-    "paused": frozenset({"queued", "cancelled"}),
-    "completed": frozenset({"queued"}),
-    "failed": frozenset({"queued"}),
-    "cancelled": frozenset({"queued"}),
+    "paused": frozenset({"queued", "running", "cancelled"}),
+    "completed": frozenset({"queued", "running"}),
+    "failed": frozenset({"queued", "running"}),
+    "cancelled": frozenset({"queued", "running"}),
 }
-"""From each state, where a job may go; one that has ended goes on if its budget is raised."""
+"""From each state, where a job may go; one that has ended goes on if its budget is raised.
+
+Where it goes on, it is queued; an external job, which waits for no runner, is running at once.
+"""
 
 
 ENDED: frozenset[JobState] = frozenset({"completed", "failed", "cancelled"})
+
+
+MANAGED = jobs.c.dataset_id.is_not(None)
+"""The trials of other jobs are trained elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Filter:
         name: with this text in their name, in whatever case.
         since: submitted then or later.
         before: submitted earlier than that.
+        managed: on some dataset, not external.
     """
 
     states: Collection[JobState] = ()
@@ -48,6 +55,7 @@ class Filter:
     name: str | None = None
     since: datetime | None = None
     before: datetime | None = None
+    managed: bool = False
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same in SQL."""
@@ -62,6 +70,8 @@ class Filter:
             found.append(jobs.c.created >= self.since)
         if self.before is not None:
             found.append(jobs.c.created < self.before)
+        if self.managed:
+            found.append(MANAGED)
         return found
 
 
@@ -77,20 +87,20 @@ def create(
     connection: Connection,
     *,
     owner: str,
-    dataset_id: str,
+    dataset_id: str | None,
     request: dict[str, Any],
     resolved: Resolved,
     name: str | None = None,
     priority: int = 0,
 ) -> str:
-    """Queue a job, with an empty study, and return its id."""
+    """Queue a job, with an empty study, and return its id; without a dataset it begins at once."""
     job_id = str(uuid_utils.uuid7())
     spec = resolved.spec
     study_id = trials.create_study(
         connection,
         name=f"job-{job_id}",
-        maximize=spec.metric in MAXIMIZED,
-        user_attrs={"job": job_id, "dataset": dataset_id, "metric": spec.metric},
+        maximize=spec.goal.maximized,
+        user_attrs={"job": job_id, "dataset": dataset_id, "metric": spec.goal.name},
     )
     connection.execute(
         insert(jobs).values(
@@ -98,7 +108,8 @@ def create(
             owner=owner,
             dataset_id=dataset_id,
             study_id=study_id,
-            state="queued",
+            state=begins(dataset_id),
+            started=None if dataset_id else now(),
             name=name,
             priority=priority,
             request=request,
@@ -108,6 +119,11 @@ def create(
         )
     )
     return job_id
+
+
+def begins(dataset_id: str | None) -> JobState:
+    """The state from which a job goes on: external ones, without a dataset, wait for no runner."""
+    return "queued" if dataset_id else "running"
 
 
 def get(connection: Connection, owner: str, job_id: str) -> Row[Any]:
@@ -163,13 +179,14 @@ def pause(connection: Connection, owner: str, job_id: str) -> None:
 
 
 def resume(connection: Connection, owner: str, job_id: str) -> None:
-    """Queue a paused job again.
+    """Let a paused job go on.
 
     Raises:
         NotFound: there is no such job.
         Conflict: it is not paused.
     """
-    _move(connection, owner, job_id, "queued", only_from=["paused"])
+    target = begins(get(connection, owner, job_id).dataset_id)
+    _move(connection, owner, job_id, target, only_from=["paused"])
 
 
 def delete(connection: Connection, owner: str, job_id: str) -> None:

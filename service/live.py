@@ -15,16 +15,16 @@ AT_ONCE = 200  # trials in one look: an old job has thousands
 
 
 class Look(NamedTuple):
-    """A job as it is, and its next trials that have ended."""
+    """A job as it is, and its next trials that have ended, each behind its mark."""
 
     job: JobView
-    ended: list[TrialView]
+    ended: list[tuple[int, TrialView]]
 
 
 class _Asked(NamedTuple):
     owner: str
     job_id: str
-    following: int
+    after: int
     version: int
 
 
@@ -39,19 +39,19 @@ class Looks:
         self._database = database
         self._tasks: dict[_Asked, asyncio.Task[Look]] = {}
 
-    async def at(self, owner: str, job_id: str, *, following: int, version: int) -> Look:
-        """A job and its trials from a number on that have ended.
+    async def at(self, owner: str, job_id: str, *, after: int, version: int) -> Look:
+        """A job and its trials that have ended since.
 
         Args:
             owner: of the job.
             job_id: its id.
-            following: the number.
+            after: the mark of the last one that is known; 0 for none.
             version: of the database, as it was before.
 
         Raises:
             NotFound: there is no such job.
         """
-        asked = _Asked(owner, job_id, following, version)
+        asked = _Asked(owner, job_id, after, version)
         if asked not in self._tasks:
             # Whoever looks for an older version still holds its task.
             self._tasks = {a: task for a, task in self._tasks.items() if a.version == version}
@@ -62,7 +62,7 @@ class Looks:
     def _look(self, asked: _Asked) -> Look:
         with self._database.read() as connection:
             row = jobs.get(connection, asked.owner, asked.job_id)
-            ended = trials.ended(connection, row.study_id, first=asked.following, limit=AT_ONCE)
+            ended = trials.ended(connection, row.study_id, after=asked.after, limit=AT_ONCE)
         job = job_view(row)
         space = Space(job.spec)
-        return Look(job, [view(trial, space) for trial in ended])
+        return Look(job, [(mark, view(trial, space)) for mark, trial in ended])

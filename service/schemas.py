@@ -7,16 +7,27 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
 from optuna.trial import FrozenTrial
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+)
 from sqlalchemy import Row
 
 from service.ingest.upload import Format
 from service.jobs import JobState
 from studies.data.schema import Column
+from studies.external import ExternalSpec
 from studies.history import Line, history
 from studies.report import OptimizerSummary, TrialView, view
 from studies.space import Space
-from studies.spec import MAXIMIZED, BudgetSpec, Metric, StudySpec, Whole
+from studies.spec import BudgetSpec, Metric, StudySpec, Whole
 from studies.transfer import Source
 from studies.verdict import Finalist
 
@@ -33,8 +44,6 @@ Number = Annotated[int, Path(ge=0, lt=2**31, description="Of the trial in its st
 
 EXAMPLE_ID = "0199b0c6-3c2e-7d41-9a55-5d1c0a7e9f10"
 
-JobName = Annotated[str, Field(min_length=1, max_length=64)]
-
 
 def _not_a_number(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"[-+\d._]+", value):
@@ -44,6 +53,22 @@ def _not_a_number(value: object) -> object:
 
 Since = Annotated[AwareDatetime | None, BeforeValidator(_not_a_number)]
 """A time; plain numbers, which pydantic takes for seconds since 1970, are none."""
+
+
+def _mode(value: object) -> object:
+    if value != "managed":
+        raise ValueError("Input should be 'managed' or 'external'")
+    return value
+
+
+def _text(value: str | None) -> str | None:
+    # JSON can hold half a surrogate pair, which no database takes.
+    if value and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must be text; got half a surrogate pair")
+    return value
+
+
+JobName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_text)]
 
 
 class JobSpec(StudySpec):
@@ -63,7 +88,9 @@ class JobSpec(StudySpec):
         }
     )
 
-    dataset: str = Field(description="Id of an uploaded dataset.")
+    mode: Annotated[Literal["managed"], BeforeValidator(_mode)] = "managed"
+    dataset: Annotated[str, AfterValidator(_text)] = Field(description="Id of an uploaded dataset.")
+    metric: Metric | None = None
     name: JobName | None = Field(default=None, description="A label for your list of jobs.")
     priority: Whole = Field(
         default=0,
@@ -72,13 +99,37 @@ class JobSpec(StudySpec):
         description="Of your own jobs that wait, the one with the highest goes first.",
     )
 
-    @field_validator("dataset", "name")
-    @classmethod
-    def _is_text(cls, value: str | None) -> str | None:
-        # JSON can hold half a surrogate pair, which no database takes.
-        if value and any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("must be text; got half a surrogate pair")
-        return value
+
+class ExternalJobSpec(ExternalSpec):
+    """What to tune where you train yourself: ask for trials, report on them, tell how they ended."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"mode": "external", "metric": "accuracy"},
+                {
+                    "mode": "external",
+                    "metric": {"name": "perplexity", "direction": "minimize", "best": 1},
+                    "space": {"optimizers": ["adamw", "lion"], "batch": [64]},
+                    "rungs": {"rule": "halving"},
+                    "budget": {"trials": 60, "epochs": 9},
+                },
+            ]
+        }
+    )
+
+    name: JobName | None = Field(default=None, description="A label for your list of jobs.")
+
+
+def _mode_of(body: object) -> str:
+    found = body.get("mode") if isinstance(body, dict) else getattr(body, "mode", None)
+    return "external" if found == "external" else "managed"
+
+
+AnyJobSpec = Annotated[
+    Annotated[JobSpec, Tag("managed")] | Annotated[ExternalJobSpec, Tag("external")],
+    Discriminator(_mode_of),
+]
 
 
 class JobChange(BaseModel):
@@ -149,11 +200,12 @@ class JobView(BaseModel):
     """One job: what was asked for, and how far it is."""
 
     id: str
-    dataset: str
+    mode: Literal["managed", "external"]
+    dataset: str | None = Field(description="Null for an external job.")
     name: str | None
     priority: int
     state: JobState
-    metric: Metric
+    metric: str
     direction: Literal["minimize", "maximize"]
     best_value: float | None
     best_trial: int | None
@@ -185,7 +237,7 @@ class Best(BaseModel):
 
     job: str
     value: float = Field(description="What the trial scored on the validation rows.")
-    metric: Metric
+    metric: str
     direction: Literal["minimize", "maximize"]
     trial: int = Field(description="The number of the trial that had this configuration.")
     config: dict[str, Any]
@@ -252,8 +304,6 @@ def dataset_view(row: Row[Any]) -> DatasetView:
 def job_view(row: Row[Any]) -> JobView:
     """A job's row as users see it."""
     spec = StudySpec.model_validate(row.spec)
-    if spec.metric is None:
-        raise ValueError(f"job {row.id} has an open metric")
     outcomes = {
         "completed": row.trials_completed,
         "dropped": row.trials_dropped,
@@ -273,12 +323,13 @@ def job_view(row: Row[Any]) -> JobView:
             left = max(min(left, spec.budget.seconds - row.seconds), 0.0)
     return JobView(
         id=row.id,
+        mode="managed" if row.dataset_id else "external",
         dataset=row.dataset_id,
         name=row.name,
         priority=row.priority,
         state=row.state,
-        metric=spec.metric,
-        direction="maximize" if spec.metric in MAXIMIZED else "minimize",
+        metric=spec.goal.name,
+        direction=spec.goal.direction,
         best_value=row.best_value,
         best_trial=row.best_trial,
         counts=counts,

@@ -16,6 +16,7 @@ from service import audit, private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
 from service.engine import Engine
+from service.external import External
 from service.ingest.apart import make_ready
 from service.live import Looks
 from service.quotas import Quotas
@@ -41,6 +42,7 @@ class Services:
         looks: what has just happened to jobs.
         reports: what the trials of a job say.
         quotas: what each owner may hold.
+        external: jobs whose trials are trained elsewhere.
         token: the local administrator's token.
         closing: set when the server stops, so that answers without an end find one.
     """
@@ -54,6 +56,7 @@ class Services:
     looks: Looks
     reports: Reports
     quotas: Quotas
+    external: External
     token: SecretStr
     closing: threading.Event
 
@@ -100,6 +103,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         Looks(database),
                         Reports(database),
                         Quotas(settings.quota_bytes, settings.quota_jobs),
+                        External(database),
                         token,
                         closing=threading.Event(),
                     )

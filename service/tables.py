@@ -91,7 +91,8 @@ jobs = Table(
     metadata,
     Column("id", String(36), primary_key=True),  # UUIDv7: sorts by time, cannot be guessed
     Column("owner", String(64), nullable=False),
-    Column("dataset_id", String(36), ForeignKey("datasets.id"), nullable=False, index=True),
+    # None for an external job.
+    Column("dataset_id", String(36), ForeignKey("datasets.id"), nullable=True, index=True),
     Column("study_id", Integer, nullable=True),  # Optuna's; no key, its tables are not ours
     Column("state", String(16), nullable=False),
     Column("name", String(64), nullable=True),

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 from service import claims, datasets, jobs, trials
 from service.claims import Claim
 from service.tables import jobs as table
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import GOALS, StudySpec
 from studies.transfer import (
     Earlier,
     MetaFeatures,
@@ -46,7 +46,7 @@ def settle(connection: Connection, claim: Claim) -> list[Transferred]:
 
 def _earlier(connection: Connection, job: Row[Any]) -> Iterator[Earlier]:
     """The owner's completed studies that are most like the job's, the most alike first."""
-    rows, _ = jobs.page(connection, job.owner, jobs.Filter(["completed"]), limit=JOBS)
+    rows, _ = jobs.page(connection, job.owner, jobs.Filter(["completed"], managed=True), limit=JOBS)
     known = {
         dataset_id: datasets.get(connection, job.owner, dataset_id)
         for dataset_id in {job.dataset_id, *(row.dataset_id for row in rows)}
@@ -65,7 +65,7 @@ def _earlier(connection: Connection, job: Row[Any]) -> Iterator[Earlier]:
             connection,
             row.study_id,
             sort="value",
-            descending=row.spec["metric"] in MAXIMIZED,
+            descending=GOALS[row.spec["metric"]].maximized,
             limit=min(TRIALS, row.trials_completed),  # those without a value come last
         )
         yield Earlier(row.id, known[row.dataset_id].name, degree, best, row.trials_completed)

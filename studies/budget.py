@@ -5,7 +5,7 @@ from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import StudySpec
 
 SEARCHED = 2 / 3
 """The share of the seconds that trials may have where a confirmation is to come."""
@@ -34,7 +34,7 @@ def limit_met(spec: StudySpec, trials: Sequence[FrozenTrial], seconds: float) ->
         seconds: spent so far.
     """
     budget = spec.budget
-    sign = -1 if spec.metric in MAXIMIZED else 1
+    sign = spec.goal.sign
     ended = [trial for trial in trials if trial.state.is_finished()]
     completed = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     best = min(completed, key=lambda trial: sign * trial.values[0], default=None)

@@ -16,8 +16,8 @@ from optimizers.training import train
 from studies.data.prepare import Data
 from studies.run import described
 from studies.space import Space
-from studies.spec import BOUNDS, MAXIMIZED, StudySpec
-from studies.verdict import FINALISTS, Direction, Trial, Verdict, finalists, judge
+from studies.spec import BOUNDS, StudySpec
+from studies.verdict import FINALISTS, Trial, Verdict, finalists, judge
 from studies.wave import Pending, WaveTrial, build_problem, tensors
 
 LEADING = 8  # optimizers that a search confirms, the best ones; a comparison confirms all
@@ -81,9 +81,9 @@ def choose(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[int]:
     search: the best few of all and the best of each optimizer, as long as it is among the leading.
     """
     tried = _tried(spec, trials)
-    ranked = finalists(_direction(spec), tried, max(1, len(trials)))
+    ranked = finalists(spec.goal.direction, tried, max(1, len(trials)))
     if spec.question == "compare":
-        return finalists(_direction(spec), tried)
+        return finalists(spec.goal.direction, tried)
     best: dict[str, int] = {}
     for number in ranked:
         best.setdefault(trials[number].params["optimizer"], number)
@@ -196,7 +196,7 @@ def conclude(spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confi
         trials: all of the study, in order of number.
         confirmation: of its finalists.
     """
-    metric = str(spec.metric)
+    metric = spec.goal.name
     confirmed = confirmation.scores(metric, "test")
     rows = next(iter(confirmation.runs.values()))[0].rows
     tried = _tried(spec, trials)
@@ -205,7 +205,7 @@ def conclude(spec: StudySpec, trials: Sequence[FrozenTrial], confirmation: Confi
     # All trials start from the same weights, so all have the same score before their first step.
     untrained = (t.user_attrs["untrained"] for t in trials if "untrained" in t.user_attrs)
     return judge(
-        _direction(spec),
+        spec.goal.direction,
         [trial for trial in tried if trial.optimizer in judged | silent],
         confirmed,
         chance=next(untrained, None),
@@ -222,26 +222,21 @@ def recommend(spec: StudySpec, confirmation: Confirmation, verdict: Verdict) -> 
     rows, so that the score on them stays what a user can expect. One that diverged from any seed
     comes behind those that never did.
     """
-    sign = -1 if spec.metric in MAXIMIZED else 1
 
     def rank(number: int) -> tuple[int, float, int]:
         runs = confirmation.runs[number]
-        scores = [run.validation[str(spec.metric)] for run in runs if run.outcome == "completed"]
+        scores = [run.validation[spec.goal.name] for run in runs if run.outcome == "completed"]
         mean = float(np.mean(scores)) if scores else 0.0
-        return len(runs) - len(scores), sign * mean, number
+        return len(runs) - len(scores), spec.goal.sign * mean, number
 
     optimizer = {finalist.number: finalist.optimizer for finalist in verdict.finalists}
     return min((n for n in confirmation.runs if optimizer[n] in verdict.leading), key=rank)
 
 
-def _direction(spec: StudySpec) -> Direction:
-    return "maximize" if spec.metric in MAXIMIZED else "minimize"
-
-
 def _tried(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[Trial]:
     """As verdicts see them; a trial that was stopped says nothing of its configuration."""
     return [
-        _seen(trial, str(spec.metric))
+        _seen(trial, spec.goal.name)
         for trial in trials
         if trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
     ]

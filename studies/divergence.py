@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from studies.spec import MAXIMIZED, Metric
+from studies.spec import Goal
 
 Trouble = Literal["blow_up", "oscillation", "plateau"]
 """``blow_up``: non-finite, or a loss far above its start, as the training engine found it;
@@ -26,7 +26,7 @@ FEWEST_EPOCHS = 6
 
 
 def trouble(
-    metric: Metric, untrained: float, curve: Sequence[float], diverged_at: int | None
+    goal: Goal, untrained: float, curve: Sequence[float], diverged_at: int | None
 ) -> Trouble | None:
     """The trouble that a training was in; None for a curve as it should be.
 
@@ -35,7 +35,7 @@ def trouble(
     that neither steady learning nor steady overfitting swings.
 
     Args:
-        metric: its perfect score is 0, or 1 for accuracy and r2.
+        goal: what the curve is of; its best value is known.
         untrained: the metric before the first step.
         curve: the metric after each epoch, (epochs,).
         diverged_at: the step at which the engine gave the training up.
@@ -44,10 +44,9 @@ def trouble(
         return "blow_up"
     if not curve:
         return None
-    sign, perfect = (-1.0, 1.0) if metric in MAXIMIZED else (1.0, 0.0)
-    scores = sign * np.asarray(curve)
-    progress = sign * untrained - scores.min()
-    way = abs(perfect - untrained)
+    scores = goal.sign * np.asarray(curve)
+    progress = goal.sign * untrained - scores.min()
+    way = abs((goal.best or 0.0) - untrained)
     if len(scores) >= FEWEST_EPOCHS:
         late = scores[len(scores) // 2 :]
         rise = (late - np.minimum.accumulate(late)).max()

@@ -60,9 +60,9 @@ def _chosen(shown: TrialView) -> str:
 def _steps(shown: TrialView, spec: StudySpec) -> Iterator[str]:
     for epochs, value in shown.rungs.items():
         if epochs != shown.dropped_at:
-            yield f"passed the rung of {epochs} epochs: {spec.metric} {value:.6g}"
+            yield f"passed the rung of {epochs} epochs: {spec.goal.name} {value:.6g}"
             continue
-        met = f"rung of {epochs} epochs: {spec.metric} {value:.6g}"
+        met = f"rung of {epochs} epochs: {spec.goal.name} {value:.6g}"
         last = shown.threshold
         limit = "" if last is None else f", the last that passed had {last:.6g}"
         audited = "; trains on, to see whether dropping is right" if shown.audited else ""
@@ -78,7 +78,8 @@ def _end(shown: TrialView) -> str:
     spent = ""
     if shown.seconds is not None:
         spent = f" after {shown.epochs} epochs, {shown.seconds:.3g} s of its stack's time"
-    return f"{shown.outcome}{spent}{': ' if scores else ''}{scores}"
+    why = f" ({shown.reason})" if shown.reason else ""
+    return f"{shown.outcome}{why}{spent}{': ' if scores else ''}{scores}"
 
 
 def _aware(moment: datetime | None) -> datetime | None:

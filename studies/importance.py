@@ -37,7 +37,7 @@ from studies.samplers.features import RATE, Features
 from studies.samplers.gaussian_process import GaussianProcess
 from studies.samplers.standing import normal_scores, standing
 from studies.space import Space
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import StudySpec
 
 FEWEST_TRIALS = 30
 """With fewer completed, dropped or diverged trials no share is told."""
@@ -123,12 +123,10 @@ def importance(
 
 
 def _choices(spec: StudySpec, ended: Sequence[FrozenTrial]) -> list[ChoiceShare]:
-    if spec.metric is None:
-        raise ValueError("importance needs a resolved spec; its metric is open")
     if len(ended) < FEWEST_TRIALS:
         return []
     rng = np.random.default_rng(0)
-    scores = normal_scores(np.array([standing(trial, spec.metric) for trial in ended]))
+    scores = normal_scores(np.array([standing(trial, spec.goal) for trial in ended]))
     some = rng.permutation(len(ended))[:LEARNED_FROM]
     scores = scores[some] - scores[some].mean()
     if not scores.any():
@@ -224,7 +222,7 @@ def _seed(
     that of the F test, with degrees of freedom for the heavy tails that scores of trials have
     (Shoemaker 2003, Fixing the F Test for Equal Variances).
     """
-    sign = -1.0 if spec.metric in MAXIMIZED else 1.0
+    sign = spec.goal.sign
     repeated = [scores for scores in seeds.values() if len(scores) > 1]
     if len(completed) < FEWEST_COMPLETED or not repeated:
         return None

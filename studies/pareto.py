@@ -6,7 +6,7 @@ from math import isfinite
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict
 
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import StudySpec
 
 
 class Unbeaten(BaseModel):
@@ -41,7 +41,7 @@ def pareto(spec: StudySpec, trials: Iterable[FrozenTrial]) -> list[Unbeaten]:
         trials: of the study. Those that do not tell their memory, or whose score is not finite,
             are left out.
     """
-    sign = -1 if spec.metric in MAXIMIZED else 1
+    sign = spec.goal.sign
     known = sorted(
         (
             sign * trial.values[0],

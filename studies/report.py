@@ -15,7 +15,7 @@ from studies.importance import Importance, importance
 from studies.pareto import Unbeaten, pareto
 from studies.sensitivity import Sensitivity, sensitivities
 from studies.space import Space
-from studies.spec import MAXIMIZED, Metric, StudySpec
+from studies.spec import StudySpec
 from studies.transfer import Source
 from studies.verdict import Verdict
 
@@ -36,6 +36,7 @@ class TrialView(BaseModel):
         audited: whether it trained to the end to see whether dropping it was right.
         trouble: what was wrong with the learning curve of its last rung.
         transferred: where its configuration comes from, if an earlier job found it.
+        reason: why it stopped, where whoever trained it said so.
     """
 
     number: int
@@ -53,6 +54,7 @@ class TrialView(BaseModel):
     diverged_at: int | None
     trouble: Trouble | None
     transferred: Source | None
+    reason: str | None
 
 
 class TransferredTrial(BaseModel):
@@ -113,7 +115,7 @@ class Summary(BaseModel):
         confirmation: the runs that it rests on.
     """
 
-    metric: Metric
+    metric: str
     direction: Literal["minimize", "maximize"]
     trials: dict[Outcome, int]
     audit: Audit | None
@@ -156,6 +158,7 @@ def view(trial: FrozenTrial, space: Space) -> TrialView:
         diverged_at=trial.user_attrs.get("diverged_at"),
         trouble=trial.user_attrs.get("trouble"),
         transferred=trial.user_attrs.get("transferred"),
+        reason=trial.user_attrs.get("reason"),
     )
 
 
@@ -179,8 +182,6 @@ def summarise(
             intermediate values.
         confirmation: of its finalists, once there is one.
     """
-    if spec.metric is None:
-        raise ValueError("summarise needs a resolved spec; its metric is open")
     space = Space(spec)
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = leaders(spec, completed)
@@ -217,8 +218,8 @@ def summarise(
         verdict = conclude(spec, trials, confirmation)
         chosen = recommend(spec, confirmation, verdict)
     return Summary(
-        metric=spec.metric,
-        direction="maximize" if spec.metric in MAXIMIZED else "minimize",
+        metric=spec.goal.name,
+        direction=spec.goal.direction,
         trials=dict(Counter(_outcome(trial) for trial in trials)),
         audit=_audit(spec, completed),
         best=None if chosen is None else view(trials[chosen], space),
@@ -278,7 +279,7 @@ def _value(trial: FrozenTrial) -> float:
 
 def _score(spec: StudySpec, trial: FrozenTrial) -> float:
     """The trial's value with its sign such that lower is better."""
-    return -_value(trial) if spec.metric in MAXIMIZED else _value(trial)
+    return spec.goal.sign * _value(trial)
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:

@@ -71,6 +71,11 @@ def decide(
     return decisions
 
 
+def fewest_rivals(spec: StudySpec) -> int:
+    """How many trials a rung judges at least: with fewer even the best of them would be luck."""
+    return _factor(spec)
+
+
 def _factor(spec: StudySpec) -> int:
     return 2 if spec.rungs.rule == "median" else spec.rungs.factor
 

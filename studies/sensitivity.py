@@ -31,7 +31,7 @@ from optimizers.hyperparameters import Hyperparameter
 from optimizers.registry import RULES
 from optimizers.schedules import SCHEDULES
 from studies.space import Space
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import StudySpec
 
 FEWEST_TRIALS = {0.01: 30, 0.05: 10}
 """By tolerance: with fewer trials than this, completed, dropped or diverged, no band is told."""
@@ -141,7 +141,7 @@ def sensitivities(spec: StudySpec, trials: Iterable[FrozenTrial]) -> dict[str, S
 def _sensitivity(
     spec: StudySpec, space: Space, trials: Sequence[FrozenTrial], untrained: float | None
 ) -> Sensitivity:
-    sign = -1.0 if spec.metric in MAXIMIZED else 1.0
+    sign = spec.goal.sign
     points = [point for trial in trials if (point := _point(spec, trial))]
     points.sort(key=lambda point: (point.learning_rate, point.number))
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
@@ -183,7 +183,7 @@ def _point(spec: StudySpec, trial: FrozenTrial) -> Point | None:
         score = trial.values[0] if math.isfinite(trial.values[0]) else None
         return Point(number=trial.number, learning_rate=rate, score=score, outcome="completed")
     outcome = trial.user_attrs.get("outcome", "stopped")
-    score = trial.user_attrs["metrics"].get(spec.metric) if outcome == "dropped" else None
+    score = trial.user_attrs["metrics"].get(spec.goal.name) if outcome == "dropped" else None
     return Point(number=trial.number, learning_rate=rate, score=score, outcome=outcome)
 
 

@@ -33,7 +33,6 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
     "classification": ("log_loss", "accuracy"),
     "regression": ("rmse", "mae", "r2"),
 }
-MAXIMIZED: frozenset[Metric] = frozenset({"accuracy", "r2"})
 BOUNDS: dict[str, tuple[float, float]] = {
     "log_loss": (0.0, inf),
     "accuracy": (0.0, 1.0),
@@ -44,11 +43,45 @@ BOUNDS: dict[str, tuple[float, float]] = {
 """The least and the greatest value of each metric."""
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What users send: nothing unknown, nothing infinite, never changed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ModelSpec(_Strict):
+class Goal(Strict):
+    """What trials are judged by: a metric of ours, or one that only its user can measure."""
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w][\w .@/%-]*$")
+    direction: Literal["minimize", "maximize"]
+    best: Real | None = Field(
+        default=None,
+        description="The value that none can beat, such as 0 of an error: known, it teaches the sampler "
+        "how much a difference matters.",
+    )
+
+    @property
+    def maximized(self) -> bool:
+        """Whether high values are good."""
+        return self.direction == "maximize"
+
+    @property
+    def sign(self) -> float:
+        """1 where low values are good, -1 where high ones are."""
+        return -1.0 if self.maximized else 1.0
+
+
+GOALS: dict[Metric, Goal] = {
+    "log_loss": Goal(name="log_loss", direction="minimize", best=0.0),
+    "accuracy": Goal(name="accuracy", direction="maximize", best=1.0),
+    "rmse": Goal(name="rmse", direction="minimize", best=0.0),
+    "mae": Goal(name="mae", direction="minimize", best=0.0),
+    "r2": Goal(name="r2", direction="maximize", best=1.0),
+}
+"""The metrics that Fallline measures itself."""
+
+
+class ModelSpec(Strict):
     """The network that every trial of the study trains."""
 
     kind: Literal["linear", "mlp", "cnn", "text", "transformer"] = Field(
@@ -85,7 +118,7 @@ class ModelSpec(_Strict):
         return self
 
 
-class SplitSpec(_Strict):
+class SplitSpec(Strict):
     """Which rows train, validate and test: 64, 16 and 20 % of them."""
 
     kind: Literal["random", "stratified", "grouped", "time"] = Field(
@@ -110,7 +143,7 @@ class SplitSpec(_Strict):
         return self
 
 
-class Range(_Strict):
+class Range(Strict):
     """A closed interval, searched on a logarithmic scale."""
 
     low: Real = Field(gt=0.0)
@@ -123,7 +156,7 @@ class Range(_Strict):
         return self
 
 
-class SpaceSpec(_Strict):
+class SpaceSpec(Strict):
     """What is searched. Names are those of GET /v1/optimizers and /v1/schedules."""
 
     optimizers: Literal["all", "classic"] | Annotated[list[str], Field(min_length=1)] = "classic"
@@ -138,7 +171,7 @@ class SpaceSpec(_Strict):
     )
 
 
-class RungsSpec(_Strict):
+class RungsSpec(Strict):
     """How weak trials are dropped before they have cost a whole training."""
 
     rule: Literal["none", "median", "halving", "hyperband"] = "halving"
@@ -153,7 +186,7 @@ class RungsSpec(_Strict):
     )
 
 
-class BudgetSpec(_Strict):
+class BudgetSpec(Strict):
     """How much may be spent; whichever limit is met first ends the study."""
 
     trials: Whole = Field(default=100, ge=1, le=100_000)
@@ -175,7 +208,7 @@ class BudgetSpec(_Strict):
     )
 
 
-class ConfirmationSpec(_Strict):
+class ConfirmationSpec(Strict):
     """How the finalists are trained again once the budget is spent."""
 
     seeds: Annotated[Literal[0] | Annotated[int, Field(ge=2, le=1000)], _NUMBER] = Field(
@@ -183,7 +216,7 @@ class ConfirmationSpec(_Strict):
     )
 
 
-class StudySpec(_Strict):
+class StudySpec(Strict):
     """One study: what to learn, with which model, over which space, at what cost."""
 
     target: str | None = Field(default=None, description="Column to predict.")
@@ -202,7 +235,9 @@ class StudySpec(_Strict):
         'named; "balanced": rows / (classes * rows of the class), of the training rows.',
     )
     model: ModelSpec = ModelSpec()
-    metric: Metric | None = None
+    metric: Metric | Goal | None = Field(
+        default=None, description="One of your own where you train yourself."
+    )
     space: SpaceSpec = SpaceSpec()
     budget: BudgetSpec = BudgetSpec()
     rungs: RungsSpec = Field(
@@ -222,3 +257,14 @@ class StudySpec(_Strict):
         "configurations those are is settled when the job starts, and stands in the job.",
     )
     seed: Whole = Field(default=0, ge=0, lt=2**32)
+
+    @property
+    def goal(self) -> Goal:
+        """The metric of a resolved spec, and which way is up.
+
+        Raises:
+            ValueError: the metric is open.
+        """
+        if self.metric is None:
+            raise ValueError("the metric is open; resolve the spec first")
+        return self.metric if isinstance(self.metric, Goal) else GOALS[self.metric]

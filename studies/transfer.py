@@ -17,7 +17,7 @@ from studies.data.features import features
 from studies.data.schema import Column, TableSchema
 from studies.data.texts import TERMS
 from studies.space import Space, contests
-from studies.spec import Metric, ModelSpec, StudySpec, Task
+from studies.spec import Goal, Metric, ModelSpec, StudySpec, Task
 
 MOST = 5
 """Transferred trials of a study, or of each optimizer that is compared."""
@@ -52,7 +52,7 @@ class MetaFeatures:
     """
 
     task: Task | None
-    metric: Metric | None
+    metric: Metric | Goal | None
     model: ModelSpec
     epochs: int
     rows: int

@@ -26,14 +26,11 @@ class TrialTable:
 
     Attributes:
         schema: names and types of the columns.
-
-    Raises:
-        ValueError: the task is open.
     """
 
     def __init__(self, spec: StudySpec) -> None:
-        if spec.task is None:
-            raise ValueError("a table of trials needs a resolved spec; its task is open")
+        # What others measure has names of theirs, which might be those of other columns.
+        self._metrics = ("loss", *METRICS[spec.task]) if spec.task else ()
         self._space, self._seed = Space(spec), spec.seed
         rules = (RULES[name].hyperparameters for name in self._space.optimizers)
         schedules = (SCHEDULES[name].hyperparameters for name in self._space.schedules)
@@ -45,7 +42,7 @@ class TrialTable:
                 ("origin", pa.string()),
                 ("outcome", pa.string()),
                 ("value", pa.float64()),
-                *((name, pa.float64()) for name in ("loss", *METRICS[spec.task])),
+                *((name, pa.float64()) for name in self._metrics),
                 ("optimizer", pa.string()),
                 *((f"optimizer.{name}", pa.float64()) for name in _names(rules)),
                 ("schedule", pa.string()),
@@ -70,7 +67,7 @@ class TrialTable:
             **seen.model_dump(include=set(self.schema.names)),
             "wave": trial.user_attrs["wave"],
             "seed": self._seed,
-            **seen.metrics,
+            **{name: seen.metrics.get(name) for name in self._metrics},
             **_part("optimizer", config["optimizer"]),
             **_part("schedule", config["schedule"]),
             "batch": str(config["batch"]),

@@ -21,7 +21,7 @@ from studies.data.prepare import Examples as Rows
 from studies.data.texts import TOKENS
 from studies.divergence import Trouble, trouble
 from studies.rungs import FEWEST_STEPS, decide, ladder
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import StudySpec
 
 CURVE_POINTS = 50  # a stored learning curve is thinned to about this many
 
@@ -146,7 +146,6 @@ def run_wave(
     """
     problem = build_problem(data, spec)
     training, validation = tensors(data.train), tensors(data.validation)
-    sign = -1.0 if spec.metric in MAXIMIZED else 1.0
     courses = [_Course(trial) for trial in trials]
     for epochs in ladder(spec, wave):
         top = epochs == spec.budget.epochs
@@ -168,7 +167,9 @@ def run_wave(
             break
         for rivals in _rivals(spec, going):
             numbers = [course.trial.number for course in rivals]
-            decisions = decide(spec, numbers, [course.value(spec) for course in rivals], sign)
+            decisions = decide(
+                spec, numbers, [course.value(spec) for course in rivals], spec.goal.sign
+            )
             for course, decision in zip(rivals, decisions, strict=True):
                 if decision.audited or not decision.goes_on:
                     course.dropped_at, course.threshold = epochs, decision.threshold
@@ -204,12 +205,12 @@ class _Course:
     def value(self, spec: StudySpec) -> float | None:
         """The study's metric at the end of its last rung; None if it did not get there."""
         epochs, outcome = self.rungs[-1]
-        curve = outcome.metrics.get(str(spec.metric), [])
+        curve = outcome.metrics.get(spec.goal.name, [])
         return curve[-1] if len(curve) == epochs else None
 
     def result(self, spec: StudySpec, rows: int, problem: Problem) -> TrialResult:
         """All of it in the words of the study."""
-        metric = str(spec.metric)
+        metric = spec.goal.name
         epochs, outcome = self.rungs[-1] if self.rungs else (0, Outcome())
         value = self.value(spec) if self.rungs else None
         curve, untrained = outcome.metrics.get(metric, []), outcome.untrained.get(metric)
@@ -243,8 +244,8 @@ class _Course:
             audited=self.audited,
             untrained=untrained,
             trouble=(
-                trouble(spec.metric, untrained, curve, outcome.diverged_at)
-                if spec.metric and untrained is not None and ending != "stopped"
+                trouble(spec.goal, untrained, curve, outcome.diverged_at)
+                if untrained is not None and ending != "stopped"
                 else None
             ),
         )

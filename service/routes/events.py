@@ -36,16 +36,16 @@ async def events(
     job_id: str,
     last_event_id: Annotated[
         int | None,
-        Header(ge=0, lt=2**31, description="Number of the last trial that was heard of."),
+        Header(ge=0, lt=2**31, description="Id of the last event that was heard."),
     ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: an event `trial` for each that has ended, an event `job` whenever it changed.
 
-    The id of an event is the number of its trial: who sends it back as `Last-Event-ID`, as browsers
+    The id of a trial's event says how far you are: who sends it back as `Last-Event-ID`, as browsers
     do by themselves, misses none and hears of none twice. The stream ends when the job has ended or
     rests, and every ten minutes; connect again then, unless the last `job` says that it ended.
     """
-    following = 0 if last_event_id is None else last_event_id + 1
+    after = last_event_id or 0
     told: JobView | None = None
     version = -1
     until = time.monotonic() + STREAM_SECONDS
@@ -56,13 +56,12 @@ async def events(
         version = services.database.version  # before the look: what comes later is seen next time
         try:
             job, ended = await services.looks.at(
-                principal.owner, job_id, following=following, version=version
+                principal.owner, job_id, after=after, version=version
             )
         except NotFound:  # deleted
             return
-        for trial in ended:
-            yield ServerSentEvent(data=trial, event="trial", id=str(trial.number))
-            following = trial.number + 1
+        for after, trial in ended:
+            yield ServerSentEvent(data=trial, event="trial", id=str(after))
         if len(ended) == AT_ONCE:
             version = -1  # there may be more
             continue

@@ -200,7 +200,7 @@ def _source(
     """The configuration as a file to save and run, or to import if it is not a whole program."""
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
-        dataset = datasets.get(connection, principal.owner, row.dataset_id)
+        dataset = datasets.of_job(connection, row)
     spec, schema = StudySpec.model_validate(row.spec), datasets.schema(dataset)
     if not whole:
         source = best_snippet(spec, schema, configuration)

@@ -31,15 +31,15 @@ class ReplayView(BaseModel):
     )
 
 
-@router.get("/manifest")
+@router.get("/manifest", responses={409: {}})
 def everything(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> Manifest:
     """Everything that decided the job's numbers, as it was when the job ran."""
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
-        return manifest(row, datasets.get(connection, principal.owner, row.dataset_id))
+        return manifest(row, datasets.of_job(connection, row))
 
 
-@router.post("/trials/{number}/replay")
+@router.post("/trials/{number}/replay", responses={409: {}})
 def again(
     services: CurrentServices, principal: CurrentPrincipal, job_id: str, number: Number
 ) -> ReplayView:
@@ -50,7 +50,7 @@ def again(
     """
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
-        digest = datasets.get(connection, principal.owner, row.dataset_id).digest
+        digest = datasets.of_job(connection, row).digest
         found = trials.read(connection, row.study_id, intermediate=True, numbers=[number])
     if not found:
         raise NotFound(f"There is no trial {number} in this job.")

@@ -47,7 +47,7 @@ def model(
     confirmed = _confirmed(found, number)
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
-        dataset = datasets.get(connection, principal.owner, row.dataset_id)
+        dataset = datasets.of_job(connection, row)
     spec = StudySpec.model_validate(row.spec)
     if not describable(datasets.schema(dataset), spec):
         raise Conflict(

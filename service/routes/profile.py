@@ -9,7 +9,7 @@ from service.login import CurrentPrincipal
 from service.services import CurrentServices
 from studies.profile import Profile, Workload, profile
 from studies.report import leaders
-from studies.spec import MAXIMIZED, StudySpec
+from studies.spec import StudySpec
 
 router = APIRouter(tags=["profile"])
 
@@ -35,5 +35,5 @@ def across(
             if (untrained := next(starts, None)) is not None:
                 took_part = {trial.params["optimizer"] for trial in every}
                 every_curve = {name: curves.get(name, {}) for name in sorted(took_part)}
-                found.append(Workload(every_curve, untrained, spec.metric in MAXIMIZED))
+                found.append(Workload(every_curve, untrained, spec.goal.maximized))
     return profile(found)

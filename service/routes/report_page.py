@@ -12,13 +12,13 @@ from studies.spec import StudySpec
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
 
-@router.get("/report.html", response_class=HTMLResponse)
+@router.get("/report.html", response_class=HTMLResponse, responses={409: {}})
 def page(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> HTMLResponse:
     """The report as a page to read, send and keep: everything that it shows is inside."""
     found = services.reports.report(principal.owner, job_id)
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
-        dataset = datasets.get(connection, principal.owner, row.dataset_id)
+        dataset = datasets.of_job(connection, row)
     subject = Subject(
         job=job_id,
         dataset=dataset.name,

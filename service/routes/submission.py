@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict, RootModel, ValidationError
+from pydantic import ConfigDict, RootModel, TypeAdapter, ValidationError
 from sqlalchemy import Row
 
 from service import datasets, jobs
@@ -12,9 +12,10 @@ from service.idempotency import Asked
 from service.login import CurrentPrincipal
 from service.openapi import LOCATION
 from service.routes.idempotency import CurrentRequest
-from service.schemas import JobSpec, JobView, job_view
+from service.schemas import AnyJobSpec, ExternalJobSpec, JobSpec, JobView, job_view
 from service.services import CurrentServices, Services
 from studies.estimate import Estimate
+from studies.external import resolve_external
 from studies.resolve import Resolved, resolve
 from studies.space import Space
 from studies.spec import StudySpec
@@ -28,15 +29,20 @@ class Changes(RootModel[dict[str, Any]]):
     model_config = ConfigDict(json_schema_extra={"examples": [{"seed": 1}, {"target": None}]})
 
 
+ANY: TypeAdapter[JobSpec | ExternalJobSpec] = TypeAdapter(AnyJobSpec)
+
 OF_THE_JOB = JobSpec.model_fields.keys() - StudySpec.model_fields.keys()
 """Fields of a job that its study does not know."""
 
 
 @router.post("/jobs", status_code=201, responses={201: LOCATION, 404: {}})
 def submit(
-    spec: JobSpec, response: Response, services: CurrentServices, asked: CurrentRequest
+    spec: AnyJobSpec, response: Response, services: CurrentServices, asked: CurrentRequest
 ) -> JobView:
-    """Queue a job; what the spec leaves open is inferred from the data and shown."""
+    """Queue a job; what the spec leaves open is inferred from the data and shown.
+
+    With `"mode": "external"` it is you who trains: the job runs at once and waits to be asked.
+    """
     return _submit(spec, response, services, asked)
 
 
@@ -64,28 +70,35 @@ def clone(
         request = jobs.get(connection, asked.owner, job_id).request
     merged = _patched(request, changes.root)
     try:
-        spec = JobSpec.model_validate(merged)
+        spec = ANY.validate_python(merged)
     except ValidationError as error:
         found = [each | {"loc": ("body", *each["loc"])} for each in error.errors()]
         raise RequestValidationError(found, body=merged) from None
     return _submit(spec, response, services, asked)
 
 
-def _submit(spec: JobSpec, response: Response, services: Services, asked: Asked) -> JobView:
-    dataset, resolved = _resolve(spec, services, asked.owner)
+def _submit(
+    spec: JobSpec | ExternalJobSpec, response: Response, services: Services, asked: Asked
+) -> JobView:
+    if isinstance(spec, ExternalJobSpec):
+        dataset_id, resolved, priority = None, resolve_external(spec), 0
+    else:
+        dataset, resolved = _resolve(spec, services, asked.owner)
+        dataset_id, priority = dataset.id, spec.priority
     request = spec.model_dump(mode="json", exclude_unset=True)
 
     def create() -> str:
-        datasets.get(connection, asked.owner, dataset.id)  # it may be deleted meanwhile
+        if dataset_id is not None:
+            datasets.get(connection, asked.owner, dataset_id)  # it may be deleted meanwhile
         services.quotas.check_jobs(connection, asked.owner)
         return jobs.create(
             connection,
             owner=asked.owner,
-            dataset_id=dataset.id,
+            dataset_id=dataset_id,
             request=request,
             resolved=resolved,
             name=spec.name,
-            priority=spec.priority,
+            priority=priority,
         )
 
     with services.database.write() as connection:

@@ -11,19 +11,23 @@ Optuna's convention: aware, or naive in local time; the columns hold naive UTC.
 
 from service.trials.paging import Sort, page
 from service.trials.reading import best, counts, ended, read, running
+from service.trials.reporting import at_step, forget_reports, report
 from service.trials.writing import create_study, delete_study, finish, insert_running, stop
 
 __all__ = [
     "Sort",
+    "at_step",
     "best",
     "counts",
     "create_study",
     "delete_study",
     "ended",
     "finish",
+    "forget_reports",
     "insert_running",
     "page",
     "read",
+    "report",
     "running",
     "stop",
 ]

@@ -43,17 +43,34 @@ def running(connection: Connection, study_id: int) -> list[FrozenTrial]:
     return load(connection, (tables.trials.c.study_id == study_id) & under_way, intermediate=True)
 
 
-def ended(connection: Connection, study_id: int, *, first: int, limit: int) -> list[FrozenTrial]:
-    """Read trials that are no longer under way, from a number on.
+def ended(
+    connection: Connection, study_id: int, *, after: int, limit: int
+) -> list[tuple[int, FrozenTrial]]:
+    """Read trials that are no longer under way, in the order in which they ended.
 
-    Trials end in the order of their numbers, so the number behind the last one is where to go on.
+    Args:
+        connection: an open connection.
+        study_id: the study to read.
+        after: the mark of the last one that is known; 0 for none.
+        limit: the most to read.
+
+    Returns:
+        Marks, ascending from one that ended to the next, and trials.
     """
-    trials = tables.trials.c
-    of_study = (trials.study_id == study_id) & (trials.number >= first)
-    over = trials.state != TrialState.RUNNING
-    numbers = select(trials.number).where(of_study, over).order_by(trials.number).limit(limit)
-    chosen = connection.execute(numbers).scalars().all()
-    return read(connection, study_id, numbers=chosen)
+    # Its outcome is written once, as a trial ends, and the database numbers what is written.
+    trials, attributes = tables.trials.c, tables.trial_user_attributes.c
+    marks = (
+        select(trials.number, attributes.trial_user_attribute_id)
+        .join(tables.trial_user_attributes, attributes.trial_id == trials.trial_id)
+        .where(trials.study_id == study_id, attributes.key == "outcome")
+        .where(attributes.trial_user_attribute_id > after)
+        .order_by(attributes.trial_user_attribute_id)
+        .limit(limit)
+    )
+    found = connection.execute(marks).all()
+    known = read(connection, study_id, numbers=[number for number, _ in found])
+    by_number = {trial.number: trial for trial in known}
+    return [(mark, by_number[number]) for number, mark in found]
 
 
 def counts(connection: Connection, study_id: int) -> dict[TrialState, int]:

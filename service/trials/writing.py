@@ -242,6 +242,17 @@ def _merge_attributes(
     _insert(connection, table, changed)
 
 
+def merge_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    """Give a trial these user attributes; those that it has besides stay.
+
+    Raises:
+        ValueError: one is too long to be stored.
+    """
+    table = tables.trial_user_attributes
+    rows = list(_attribute_rows(table, attributes))
+    _merge_attributes(connection, table, [trial_id], [rows])
+
+
 def _trial_row(trial: FrozenTrial) -> Row:
     return {
         "state": trial.state,

@@ -48,7 +48,7 @@ def _columns(model: Model) -> str:
 
 
 def _scores(model: Model) -> list[str]:
-    metric, finalist = str(model.spec.metric), model.finalist
+    metric, finalist = model.spec.goal.name, model.finalist
     names = [name for name in model.trained.test if name != "loss"]
     table = [
         f"| | {' | '.join(names)} |",

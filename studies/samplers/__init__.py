@@ -28,8 +28,6 @@ class Sampler(Protocol):
 
 def make_sampler(spec: StudySpec, space: Space) -> Sampler:
     """The sampler that a resolved spec names."""
-    if spec.metric is None:
-        raise ValueError("make_sampler needs a resolved spec; its metric is open")
     cube = Cube(space)
     match spec.sampler:
         case "random":
@@ -37,6 +35,6 @@ def make_sampler(spec: StudySpec, space: Space) -> Sampler:
         case "sobol":
             return Sobol(cube, spec.seed)
         case "tpe":
-            return TPE(space, spec.metric)
+            return TPE(space, spec.goal)
         case "model":
-            return Model(cube, spec.metric)
+            return Model(cube, spec.goal)

@@ -23,7 +23,7 @@ from studies.samplers.cube import Cube, Points
 from studies.samplers.features import Features
 from studies.samplers.gaussian_process import GaussianProcess
 from studies.samplers.standing import normal_scores, relative_losses, standing
-from studies.spec import Metric
+from studies.spec import Goal
 
 CANDIDATES = 2400  # half of them anywhere, half near the best
 PROMISING = 600  # of them are drawn from
@@ -38,11 +38,11 @@ class Model:
 
     Args:
         cube: of the space.
-        metric: the study's.
+        goal: the study's.
     """
 
-    def __init__(self, cube: Cube, metric: Metric) -> None:
-        self._cube, self._metric = cube, metric
+    def __init__(self, cube: Cube, goal: Goal) -> None:
+        self._cube, self._goal = cube, goal
         self._features = Features(cube)
         # Of all trials so far, so that no wave reads them all again.
         self._points: Points = np.empty((0, len(cube.axes)))
@@ -64,7 +64,8 @@ class Model:
             return self._cube.params(rng.random((count, len(self._cube.axes))))
         points, standings = self._points[ended], self._standings[ended]
         wave = trials[-1].user_attrs["wave"] + 1
-        scores = relative_losses(standings) if wave % 2 else normal_scores(standings)
+        related = wave % 2 and self._goal.best is not None  # else no difference says how much it is
+        scores = relative_losses(standings) if related else normal_scores(standings)
         learned = _learned_from(scores)
         process = GaussianProcess(
             self._features(points[learned]), scores[learned], self._features.groups
@@ -93,7 +94,7 @@ class Model:
         for place in np.flatnonzero(np.isnan(self._standings[:, 0])).tolist():
             # A trial that was stopped says nothing of its configuration.
             if trials[place].state in {TrialState.COMPLETE, TrialState.PRUNED}:
-                self._standings[place] = standing(trials[place], self._metric)
+                self._standings[place] = standing(trials[place], self._goal)
 
     def _candidates(self, best: Points, rng: np.random.Generator) -> Points:
         axes, choices = len(self._cube.axes), len(self._cube.choices)

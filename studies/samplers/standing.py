@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from studies.spec import BOUNDS, MAXIMIZED, Metric
+from studies.spec import Goal
 
 Standing = tuple[float, float, float]
-"""Whether and how it ended, where, and its loss, at best 0; compared from the left, lower being better."""
+"""Whether and how it ended, where, and its loss; compared from the left, lower being better."""
 
 FIRST = 24  # completed trials: what losses are related to, before a sampler crowds its favourites
 NEGLIGIBLE = 1e-3  # of their median: losses this small are alike
@@ -63,18 +63,19 @@ def relative_losses(standings: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def standing(trial: FrozenTrial, metric: Metric) -> Standing:
+def standing(trial: FrozenTrial, goal: Goal) -> Standing:
     """How a trial stands that was completed, dropped or diverged."""
     if trial.state == TrialState.COMPLETE:
-        return 0, 0, _loss(trial.values[0], metric)
+        return 0, 0, _loss(trial.values[0], goal)
     rung = trial.user_attrs.get("dropped_at")
     if rung is not None:
         # Not from the curve: a study is rebuilt without its trials' curves.
-        return 1, -rung, _loss(trial.user_attrs["metrics"][metric], metric)
+        return 1, -rung, _loss(trial.user_attrs["metrics"][goal.name], goal)
     return 2, 0, 0.0
 
 
-def _loss(value: float, metric: Metric) -> float:
-    """How far a value is from the best that its metric allows."""
-    low, high = BOUNDS[metric]
-    return high - value if metric in MAXIMIZED else value - low
+def _loss(value: float, goal: Goal) -> float:
+    """How far a value is from the best there can be; from 0 if nobody knows that."""
+    if goal.best is None:
+        return goal.sign * value
+    return max(goal.sign * (value - goal.best), 0.0)

@@ -10,7 +10,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial
 
 from studies.space import Space
-from studies.spec import MAXIMIZED, Metric
+from studies.spec import Goal
 
 RANDOM_STARTS = 10  # trials that come before a model is fitted, besides the defaults
 
@@ -20,11 +20,11 @@ class TPE:
 
     Args:
         space: which configurations there are.
-        metric: the study's.
+        goal: the study's.
     """
 
-    def __init__(self, space: Space, metric: Metric) -> None:
-        self._space, self._metric = space, metric
+    def __init__(self, space: Space, goal: Goal) -> None:
+        self._space, self._goal = space, goal
 
     def propose(
         self, trials: Sequence[FrozenTrial], count: int, rng: np.random.Generator
@@ -39,9 +39,7 @@ class TPE:
                 constant_liar=True,
                 n_startup_trials=len(self._space.defaults()) + RANDOM_STARTS,
             )
-        study = optuna.create_study(
-            direction="maximize" if self._metric in MAXIMIZED else "minimize", sampler=sampler
-        )
+        study = optuna.create_study(direction=self._goal.direction, sampler=sampler)
         study.add_trials([self._as_ranked(trial) for trial in trials])
         asked = []
         for _ in range(count):
@@ -59,5 +57,5 @@ class TPE:
             distributions=self._space.distributions(trial.params),  # the study's may be wider
             intermediate_values={}
             if rung is None
-            else {rung: trial.user_attrs["metrics"][self._metric]},
+            else {rung: trial.user_attrs["metrics"][self._goal.name]},
         )

@@ -74,8 +74,10 @@ def best_script(
     target = schema.column(spec.target or "")
     if target is None or spec.task is None or spec.metric is None:
         raise ValueError("best_script needs a resolved spec and the schema of its table")
-    if expected is not None and expected.metric != spec.metric:
-        raise ValueError(f"expected is of {expected.metric}; the study's metric is {spec.metric}")
+    if expected is not None and expected.metric != spec.goal.name:
+        raise ValueError(
+            f"expected is of {expected.metric}; the study's metric is {spec.goal.name}"
+        )
     columns = features(schema, spec)
     facts = Facts(spec, schema, configuration, seed, digest, dialect, expected, target, columns)
     optimizer, flags = export_parts(configuration), facts.flags()

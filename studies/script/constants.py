@@ -23,7 +23,7 @@ def header(facts: Facts) -> str:
     shaping = {"clip_norm": configuration.clip_norm, "l2": configuration.l2}
     settings = {name: value for name, value in shaping.items() if value}
     lines = [
-        f"{spec.task} judged by {spec.metric}; network: {_network(spec.model)}",
+        f"{spec.task} judged by {spec.goal.name}; network: {_network(spec.model)}",
         _numbers("optimizer", rule.name, {**configuration.hyperparameters, **settings}),
         _numbers("schedule", schedule.name, configuration.schedule_hyperparameters),
         f"batch {configuration.batch}, {spec.budget.epochs} epochs, seed {facts.seed}",
@@ -92,7 +92,7 @@ def constants(facts: Facts, flags: dict[str, bool]) -> str:
         lines.append(f"SHAPE = {tuple(facts.image)}  # height, width and channels of an image")
     if flags["numeric"]:
         lines.append(f"LARGEST = {number(LARGEST)}  # of single precision")
-    lines += ["", f"METRIC = {literal(str(spec.metric))}"]
+    lines += ["", f"METRIC = {literal(spec.goal.name)}"]
     if expected is not None:
         ends = f"{number(expected.low)}, {number(expected.high)}"
         lines.append(f"LOWEST, HIGHEST = {ends}  # of a new seed's score")

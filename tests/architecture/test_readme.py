@@ -126,7 +126,7 @@ def test_no_dependency_is_explained_that_is_not_used(readme: str) -> None:
     ("about", "answer"),
     [
         ("StackedModule", r"\[(\d+\.\d+(, )?){5}\]"),
-        ("torch_export", r"\"\"\"lion with .*class Lion.*def make_scheduler.*"),
+        ('"lion"', r"\"\"\"lion with .*class Lion.*def make_scheduler.*"),
     ],
 )
 def test_the_examples_of_the_optimizers_alone_run(readme: str, about: str, answer: str) -> None:

@@ -26,6 +26,7 @@ class Sent:
     params: Json = field(default_factory=dict)
     json: Json | None = None
     content: bytes | None = None
+    ids: Json = field(default_factory=dict)  # instead of those that most operations take
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ def ann(shared_live: Live) -> Everything:
         job = submit(client, dataset)
         assert ended(client, job["id"])["state"] == "completed"
         token = client.post("/v1/tokens", json={"name": "spare"}).json()
+        external = client.post("/v1/jobs", json={"mode": "external", "metric": "rmse"}).json()
+        trial = client.post(f"/v1/jobs/{external['id']}/ask", json={}).json()["trials"][0]
+    outside = {"job_id": external["id"]}
     return Everything(
         headers,
         ids={"dataset_id": dataset["id"], "job_id": job["id"], "token_id": token["id"], "number": "0"},
@@ -55,6 +59,13 @@ def ann(shared_live: Live) -> Everything:
             ("post", "/v1/jobs/{job_id}/clone"): Sent(json={"seed": 1}),
             ("patch", "/v1/jobs/{job_id}"): Sent(json={"budget": {"trials": 16}}),
             ("post", "/v1/tokens"): Sent(json={"name": "another"}),
+            ("post", "/v1/jobs/{job_id}/ask"): Sent(json={"count": 2}, ids=outside),
+            ("post", "/v1/jobs/{job_id}/trials/{number}/report"): Sent(
+                json={"lease": trial["lease"], "epoch": 1, "value": 0.5}, ids=outside
+            ),
+            ("post", "/v1/jobs/{job_id}/trials/{number}/tell"): Sent(
+                json={"lease": trial["lease"], "value": 0.5}, ids=outside
+            ),
         },
     )  # fmt: skip
 
@@ -80,7 +91,7 @@ def operations(live: Live, everything: Everything) -> Iterator[tuple[str, str, J
             assert not needs_body or sent.json or sent.content, (
                 f"tell this test what {method} {path} takes"
             )
-            address = path.format(**everything.ids)
+            address = path.format(**everything.ids | sent.ids)
             request = {"params": sent.params, "json": sent.json, "content": sent.content}
             yield method, address, {k: v for k, v in request.items() if v is not None}
 
@@ -118,7 +129,12 @@ def test_what_belongs_to_another_is_not_there(shared_live: Live, ann: Everything
     headers = bearer(shared_live, owner="bob")
     for method, address, sent in operations(shared_live, ann):
         answer = ask(shared_live, method, address, headers, sent)
-        names_hers = any(each in address for key, each in ann.ids.items() if key != "number")
+        names_hers = any(
+            each in address
+            for ids in (ann.ids, *(sent.ids for sent in ann.sent.values()))
+            for key, each in ids.items()
+            if key != "number"
+        )
         if names_hers or (address in {"/v1/jobs", "/v1/jobs:estimate"} and method == "post"):
             assert problem(answer)["status"] == 404, (method, address)
         else:

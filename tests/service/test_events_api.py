@@ -39,7 +39,8 @@ def test_a_job_is_followed_from_its_post_to_its_end(shared_live: Live) -> None:
     events = stream(client, job["id"])
     trials, views = split(events)
     assert trials == walk(client, f"/v1/jobs/{job['id']}/trials")
-    assert [int(event.id) for event in events if event.event == "trial"] == list(range(8))
+    marks = [int(event.id) for event in events if event.event == "trial"]
+    assert marks == sorted(set(marks))
     assert [view["state"] for view in views[:-1]] == sorted(
         (view["state"] for view in views[:-1]), key=["queued", "running"].index
     )
@@ -53,9 +54,10 @@ def test_who_comes_back_hears_of_no_trial_twice(shared_live: Live) -> None:
     job = submit(client, upload(client, table()))
     ended(client, job["id"])
     everything = stream(client, job["id"])
-    cut = next(place for place, event in enumerate(everything) if event.id == "4")
-    again = stream(client, job["id"], **{"Last-Event-ID": everything[cut].id})
-    assert [event.id for event in again if event.event == "trial"] == ["5", "6", "7"]
+    marks = [event.id for event in everything if event.event == "trial"]
+    again = stream(client, job["id"], **{"Last-Event-ID": marks[4]})
+    assert [event.id for event in again if event.event == "trial"] == marks[5:]
+    assert [trial["number"] for trial in split(again)[0]] == [5, 6, 7]
     assert split(again)[1] == split(everything)[1]
 
 

@@ -28,7 +28,8 @@ def quiet(tmp_path: Path) -> Iterator[Live]:
         yield running
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.fuzzing
+@pytest.mark.timeout(900)
 def test_the_server_does_what_it_says_of_itself(quiet: Live, tmp_path: Path) -> None:
     dataset = upload(quiet.client, table())
     with_results = submit(quiet.client, dataset)
@@ -39,6 +40,9 @@ def test_the_server_does_what_it_says_of_itself(quiet: Live, tmp_path: Path) -> 
     assert quiet.client.post(f"/v1/jobs/{to_delete['id']}/pause").status_code == 200
     (in_use,) = quiet.client.get("/v1/tokens").json()["items"]
     spare = quiet.client.post("/v1/tokens", json={"name": "spare"}).json()
+    external = quiet.client.post("/v1/jobs", json={"mode": "external", "metric": "rmse"}).json()
+    lease = {"count": 3, "lease_seconds": 86_400}
+    asked = quiet.client.post(f"/v1/jobs/{external['id']}/ask", json=lease).json()["trials"]
 
     command = [
         f"{sysconfig.get_path('scripts')}/st",
@@ -53,6 +57,8 @@ def test_the_server_does_what_it_says_of_itself(quiet: Live, tmp_path: Path) -> 
         "DATASET_ID": dataset["id"],
         "JOB_ID": with_results["id"],
         "SPARE_ID": to_delete["id"],
+        "EXTERNAL_ID": external["id"],
+        "LEASE": asked[0]["lease"],
         "TOKEN_ID": in_use["id"],
         "SPARE_TOKEN_ID": spare["id"],
     }
@@ -66,7 +72,7 @@ def test_the_server_does_what_it_says_of_itself(quiet: Live, tmp_path: Path) -> 
     )
     print(f"FUZZ_SEED={SEED}\n{fuzzed.stdout}\n{fuzzed.stderr}")
     assert fuzzed.returncode == 0
-    assert count(r"(\d+) selected / \1 total", fuzzed.stdout) >= 31
+    assert count(r"(\d+) selected / \1 total", fuzzed.stdout) >= 34
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert re.search(rf"✅ +{phase}$", fuzzed.stdout, re.MULTILINE), phase
     assert count(r"(\d+) generated, \1 passed", fuzzed.stdout) >= CASES

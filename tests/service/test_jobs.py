@@ -191,6 +191,9 @@ def test_every_pair_of_states_is_decided(source: JobState, target: JobState) -> 
         ("running", "paused"), ("running", "completed"), ("running", "failed"),
         ("running", "cancelled"), ("paused", "queued"), ("paused", "cancelled"),
         ("completed", "queued"), ("failed", "queued"), ("cancelled", "queued"),
+        # External jobs wait for no runner.
+        ("paused", "running"), ("completed", "running"), ("failed", "running"),
+        ("cancelled", "running"),
     }  # fmt: skip
     assert (target in MOVES[source]) == ((source, target) in expected)
     assert (source in jobs.sources(target)) == ((source, target) in expected)

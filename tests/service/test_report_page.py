@@ -40,9 +40,7 @@ SUBJECT = Subject(
 def reported(spec: StudySpec = SPEC, *, confirmed: bool = True, count: int = 60) -> Report:
     """A study of so many trials; sgd's best fares best from fresh seeds, adam's worst."""
     search = Search(spec)
-    trials = [
-        ended(search.space, trial, metric=spec.metric or "log_loss") for trial in search.ask(count)
-    ]
+    trials = [ended(search.space, trial, goal=spec.goal) for trial in search.ask(count)]
     for trial in trials:
         dropped = "dropped" if "dropped_at" in trial.user_attrs else "diverged"
         completed = trial.state is TrialState.COMPLETE

@@ -12,7 +12,7 @@ from optimizers.configuration import Configuration
 from optimizers.registry import RULES
 from studies.run import STATES, Asked, Told
 from studies.space import Space
-from studies.spec import MAXIMIZED, Metric, StudySpec
+from studies.spec import GOALS, Goal, StudySpec
 from studies.wave import TrialResult, WaveTrial
 
 
@@ -100,16 +100,16 @@ def ended(
     space: Space,
     trial: FrozenTrial,
     scored: Callable[[Configuration], float | None] = score,
-    metric: Metric = "log_loss",
+    goal: Goal = GOALS["log_loss"],
 ) -> FrozenTrial:
     """The trial after its training, as whoever trained it tells it."""
     loss = scored(space.configuration(trial.params))
     attributes: dict[str, Any] = {}
     outcome = "diverged" if loss is None else "completed"
-    value = 1 - loss if loss is not None and metric in MAXIMIZED else loss
+    value = 1 - loss if loss is not None and goal.maximized else loss
     if loss is not None and loss > DROPPED:
         outcome = "dropped"
-        attributes = {"dropped_at": 3, "metrics": {metric: value}}
+        attributes = {"dropped_at": 3, "metrics": {goal.name: value}}
     done = optuna.trial.create_trial(
         state=STATES[outcome],
         value=value if outcome == "completed" else None,

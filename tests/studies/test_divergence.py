@@ -4,7 +4,7 @@ import pytest
 
 from optimizers.configuration import Configuration
 from studies.divergence import Trouble, trouble
-from studies.spec import Metric
+from studies.spec import GOALS, Metric
 from studies.wave import WaveTrial, run_wave
 from tests.studies.test_wave import described, study
 
@@ -33,7 +33,7 @@ def test_a_curve_tells_its_trouble(
     metric: Metric, curve: list[float], diverged_at: int | None, expected: Trouble | None
 ) -> None:
     untrained = 1.0 if metric == "log_loss" else 0.0
-    assert trouble(metric, untrained, curve, diverged_at) == expected
+    assert trouble(GOALS[metric], untrained, curve, diverged_at) == expected
 
 
 USUAL = {"sgd": 0.1, "momentum": 0.02, "adam": 0.01, "rmsprop": 0.005, "adagrad": 0.1}

@@ -243,7 +243,7 @@ def spread(tested: list[Case]) -> list[str]:
         configuration = Configuration(
             name, {}, schedule, h, batches[place % 3], 0.5 if place % 4 else None
         )
-        stated = Expected(tested[place % len(tested)].spec.metric or "rmse", 0.1, 0.01, 1e20, 10)
+        stated = Expected(tested[place % len(tested)].spec.goal.name, 0.1, 0.01, 1e20, 10)
         sources.append(
             tested[place % len(tested)].source(
                 configuration, place, expected=stated if place % 2 else None

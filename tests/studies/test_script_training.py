@@ -140,8 +140,7 @@ def test_a_script_runs_alone(
 ) -> None:
     tested, configuration = made(name, tmp_path)
     wanted = tested.stacked(configuration, seed or 1, "test")
-    metric = tested.spec.metric
-    assert metric is not None
+    metric = tested.spec.goal.name
     shift = {"outside": 0.9, "inside": 1.0}.get(place or "", 0.0)
     low, high = (end * shift * wanted[metric] for end in (0.95, 1.05))
     expected = Expected(metric, wanted[metric] * shift, low, high, 10) if place else None

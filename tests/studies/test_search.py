@@ -36,7 +36,7 @@ def play(spec: StudySpec, *, in_flight: int = 1, rebuilt: bool = False) -> list[
             stored += waves[-1]
         if not waves:
             return stored
-        trials = [ended(search.space, trial, metric=spec.metric) for trial in waves.popleft()]
+        trials = [ended(search.space, trial, goal=spec.goal) for trial in waves.popleft()]
         search.tell(trials)
         for trial in trials:
             stored[trial.number] = trial

@@ -6,6 +6,8 @@ from optuna.trial import FrozenTrial
 
 from optimizers.registry import RULES
 from optimizers.schedules import SCHEDULES
+from studies import external
+from studies.external import End, ExternalSpec, resolve_external
 from studies.report import view
 from studies.search import Search
 from studies.space import Space
@@ -94,6 +96,12 @@ def test_every_hyperparameter_of_the_catalogue_has_a_column() -> None:
     assert isinstance(found, pa.RecordBatch)
 
 
-def test_an_open_spec_has_no_table() -> None:
-    with pytest.raises(ValueError, match="its task is open"):
-        TrialTable(StudySpec())
+def test_what_others_measure_is_in_the_column_of_values_alone() -> None:
+    """Under its own name it might stand in any other column."""
+    own = {"mode": "external", "metric": {"name": "number", "direction": "minimize"}}
+    spec = resolve_external(ExternalSpec.model_validate(own)).spec
+    trials = asked(spec, 3)
+    told = [external.ended(spec, trial, End("completed", 0.5)) for trial in trials]
+    found = TrialTable(spec).rows(told)
+    assert found["value"].to_pylist() == [0.5] * 3
+    assert found["number"].to_pylist() == [0, 1, 2]

@@ -6,7 +6,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.samplers.standing import normal_scores, relative_losses, standing
-from studies.spec import Metric
+from studies.spec import GOALS, Metric
 
 
 def trial(value: float | None, dropped_at: int | None = None) -> FrozenTrial:
@@ -22,7 +22,7 @@ def trial(value: float | None, dropped_at: int | None = None) -> FrozenTrial:
 
 
 def scored(trials: list[FrozenTrial], metric: Metric) -> np.ndarray:
-    return normal_scores(np.array([standing(trial, metric) for trial in trials]))
+    return normal_scores(np.array([standing(trial, GOALS[metric]) for trial in trials]))
 
 
 @pytest.mark.parametrize(("sign", "metric"), [(1.0, "rmse"), (-1.0, "r2")])
@@ -59,7 +59,7 @@ def test_an_audited_trial_stands_where_it_ended() -> None:
 
 
 def related(values: list[float | None], metric: Metric = "rmse") -> np.ndarray:
-    return relative_losses(np.array([standing(trial(value), metric) for value in values]))
+    return relative_losses(np.array([standing(trial(value), GOALS[metric]) for value in values]))
 
 
 def test_what_is_nearly_equal_stays_so_however_much_there_is_of_it() -> None:
