@@ -37,6 +37,7 @@ from service.routes import (
     health,
     jobs,
     manifest,
+    metrics,
     models,
     profile,
     reference,
@@ -77,6 +78,7 @@ def create_app(services: Services) -> ASGIApp:
     own.include_router(_v1())
     own.include_router(login.router)
     own.include_router(health.router)
+    own.include_router(metrics.router)
     own.add_api_route("/", _home, include_in_schema=False)
 
     settings = services.settings
@@ -84,7 +86,9 @@ def create_app(services: Services) -> ASGIApp:
     limits = RateLimits(settings.requests_per_minute, settings.wrong_tokens_per_minute)
     cookie = cookie_name(settings.port)
     guarded = LoginRequired(BodyLimit(inner), services.database, cookie, limits)
-    return Gate(Audited(guarded, services.database), settings.allowed_hosts)
+    return Gate(
+        Audited(guarded, services.database), settings.allowed_hosts, services.metrics.answered
+    )
 
 
 class _Server(uvicorn.Server):
@@ -110,7 +114,7 @@ def server(app: ASGIApp, settings: Settings, closing: threading.Event) -> uvicor
             host=settings.host,
             port=settings.port,
             http=Protocol,
-            log_config=_log_config(settings.log_level),
+            log_config=_log_config(settings.log_level, settings.log_format),
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -119,8 +123,15 @@ def server(app: ASGIApp, settings: Settings, closing: threading.Event) -> uvicor
     )
 
 
-def _log_config(level: str) -> dict[str, Any]:
+def _log_config(level: str, form: str) -> dict[str, Any]:
     config = deepcopy(LOGGING_CONFIG)
+    if form == "json":
+        config["formatters"]["default"] = {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(levelname)s %(name)s %(message)s",
+            "rename_fields": {"levelname": "level", "name": "logger"},
+            "timestamp": "time",
+        }
     ours = {"handlers": ["default"], "level": level.upper()}
     loggers = {
         "uvicorn": {**ours, "propagate": False},

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from service import catalogue_table, display, ranking, settings
+from service import catalogue_table, display, operations_commands, ranking, settings
 from service.client import Client, FalllineError, Form, Json
 from service.errors import StartupError
 
@@ -28,6 +28,12 @@ app.add_typer(jobs, name="jobs", help="List your jobs, or delete one.")
 app.add_typer(tokens, name="tokens", help="List your tokens, make or revoke one.")
 console = Console()
 errors = Console(stderr=True)
+for command in (
+    operations_commands.doctor,
+    operations_commands.backup,
+    operations_commands.restore,
+):
+    app.command()(command)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Table = Annotated[

@@ -18,7 +18,6 @@ from typing import Literal, Self
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import NullPool
 
 from service import private_files, schema
 from service.errors import DatabaseInUse, DatabaseUnusable
@@ -127,12 +126,7 @@ class Database(AbstractContextManager["Database"]):
         """Refuse a file that is not ours while every byte of it is as it was."""
         if not self.path.exists():
             return
-        address = f"{self.path.absolute().as_uri()}?mode=ro"
-        engine = create_engine(
-            "sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=NullPool
-        )
-        with engine.connect() as connection:
-            schema.check(connection)
+        schema.look(self.path)
 
 
 def _lock(path: Path) -> int:

@@ -101,6 +101,12 @@ class Engine(AbstractContextManager["Engine"]):
             self._client = Client(self._cluster)
             self._client.register_plugin(_Yielding())
 
+    @property
+    def alive(self) -> int:
+        """How many workers are there now; one that died is soon replaced."""
+        scheduler = self._cluster.scheduler
+        return len(scheduler.workers) if scheduler else 0
+
     def submit(self, wave: Wave) -> Work[list[TrialResult]]:
         """Start training a wave; its result is `list[TrialResult]`."""
         return self._client.submit(train_wave, wave, pure=False, retries=0)

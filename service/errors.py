@@ -9,7 +9,7 @@ ServiceError: an answer to one request; `service.problems` turns it into HTTP.
     Timeout 408             OutOfSpace 507
 
 StartupError: the server cannot start; the command line prints its one line.
-    SettingsError, DatabaseInUse, DatabaseUnusable, SchemaMismatch
+    SettingsError, DatabaseInUse, DatabaseUnusable, SchemaMismatch, BackupError
 """
 
 from collections.abc import Mapping, Sequence
@@ -215,3 +215,7 @@ class DatabaseUnusable(StartupError):
 
 class SchemaMismatch(StartupError):
     """The database belongs to another program or another version."""
+
+
+class BackupError(StartupError):
+    """A backup cannot be made, or not restored."""

@@ -4,7 +4,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +14,9 @@ from service.errors import BadRequest, ServiceError
 from service.problems import respond
 
 logger = logging.getLogger("service.access")
+
+Count = Callable[[str, str, int, float], None]
+"""``count(method, route, status, seconds)``; the route is the template of a path."""
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # Answers of the API are data: a browser that is tricked into showing one runs nothing.
@@ -30,10 +33,12 @@ class Gate:
         app: what is behind the gate.
         allowed_hosts: names under which the server may be called. A page of another name
             that resolves to this machine (DNS rebinding) is thereby locked out.
+        count: is told of every answer.
     """
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str], count: Count) -> None:
         self._app = app
+        self._count = count
         self._allowed_hosts = frozenset(allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,10 +59,18 @@ class Gate:
                 await respond(scope, error)(scope, receive, answer)
             elif not answer.complete:
                 # Only breaking the connection tells the client that the answer is not whole.
-                logger.warning("request %s broke off in its answer", answer.request_id)
+                logger.warning(
+                    "request %s broke off in its answer",
+                    answer.request_id,
+                    extra={"request_id": answer.request_id},
+                )
                 raise
         finally:
             answer.log()
+            # Set by the router, whose scope this is; its path lacks what it was included under.
+            route = getattr(scope.get("route"), "path", "other")
+            route = f"/v1{route}" if scope["path"].startswith("/v1/") else route
+            self._count(scope["method"], route, answer.status, answer.seconds)
 
     def _check_host(self, scope: Scope) -> None:
         hosts = Headers(scope=scope).getlist("host")
@@ -117,6 +130,11 @@ class _Answer:
             self.complete = not message.get("more_body", False)
         await self._send(message)
 
+    @property
+    def seconds(self) -> float:
+        """Since the request came."""
+        return time.monotonic() - self._began
+
     def log(self) -> None:
         # Without the query: it may hold a token. Quoted: a line break would forge a line.
         logger.info(
@@ -124,6 +142,13 @@ class _Answer:
             self._scope["method"],
             quote(self._scope["path"]),
             self.status,
-            (time.monotonic() - self._began) * 1000,
+            self.seconds * 1000,
             self.request_id,
+            extra={
+                "request_id": self.request_id,
+                "method": self._scope["method"],
+                "path": quote(self._scope["path"]),
+                "status": self.status,
+                "seconds": round(self.seconds, 6),
+            },
         )

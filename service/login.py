@@ -18,7 +18,7 @@ from service.errors import Forbidden, Unauthorized
 from service.rate_limits import RateLimits
 from service.tokens import Principal
 
-PUBLIC = frozenset({"/healthz", "/login"})
+PUBLIC = frozenset({"/healthz", "/readyz", "/login"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIE_SECONDS = 30 * 24 * 3600
 

@@ -37,7 +37,7 @@ TEXTS = frozenset(
 DESCRIPTION = """\
 Which optimizer, learning rate and decay schedule should I use on my data?
 
-Every request but `GET /healthz` carries a token: `Authorization: Bearer TOKEN`. An error is a problem
+Every request but `GET /healthz` and `GET /readyz` carries a token: `Authorization: Bearer TOKEN`. An error is a problem
 (RFC 9457) that names the field, the value and what is allowed. Lists come in pages: send the `next` of
 one back as `cursor`. Parameters that an operation does not have are refused.
 """

@@ -76,7 +76,9 @@ def respond(scope: Scope, error: Exception) -> Response:
     problem = translate(error)
     request_id = str(scope.get("state", {}).get("request_id", ""))
     if problem.status >= 500:
-        logger.error("request %s failed", request_id, exc_info=error)
+        logger.error(
+            "request %s failed", request_id, exc_info=error, extra={"request_id": request_id}
+        )
     if isinstance(problem, Unauthorized) and _is_page_view(scope):
         policy = {"Content-Security-Policy": "default-src 'none'"}
         return HTMLResponse(LOGIN_PAGE, problem.status, headers=problem.headers | policy)

@@ -131,7 +131,9 @@ class Runner:
         try:
             self._run(claim)
         except Exception:
-            logger.exception("the end of job %s cannot be written; trying again", claim.id)
+            logger.exception(
+                "the end of job %s cannot be written; trying again", claim.id, extra=_job(claim)
+            )
             self._stopping.wait(IDLE_SECONDS)
 
     def _run(self, claim: Claim) -> None:
@@ -156,7 +158,7 @@ class Runner:
         except (Superseded, Abandoned):
             self.engine.stop(_stop_name(claim))
         except Exception as error:  # one job's failure must not end the others
-            logger.exception("job %s failed", claim.id)
+            logger.exception("job %s failed", claim.id, extra=_job(claim))
             self.engine.stop(_stop_name(claim))
             self._fail(claim, time.monotonic() - began, error)
 
@@ -261,11 +263,16 @@ class Runner:
             with self._database.write() as connection:
                 claims.finish(connection, claim, "failed", seconds=seconds, error=text)
         except Superseded:
-            logger.info("job %s had been cancelled", claim.id)
+            logger.info("job %s had been cancelled", claim.id, extra=_job(claim))
 
 
 def _deadline(seconds_left: float | None) -> float | None:
     return None if seconds_left is None else time.time() + seconds_left
+
+
+def _job(claim: Claim) -> dict[str, str]:
+    """What a line of the log says beside its message."""
+    return {"job": claim.id}
 
 
 def _stop_name(claim: Claim) -> str:

@@ -4,6 +4,7 @@ Both live in one database. Each has its own version table, or the second to star
 refuse what the first one wrote.
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from optuna.storages import RDBStorage
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy.pool import NullPool
 
 from service.errors import SchemaMismatch
 from service.tables import metadata
@@ -53,6 +55,25 @@ def check(connection: Connection) -> None:
             f"The trials in the database have Optuna's schema {foreign.pop()!r}; this version "
             f"of Fallline needs {OPTUNA_REVISION!r}."
         )
+
+
+def only_reading(path: Path) -> sqlite3.Connection:
+    """A connection to a database that leaves every byte beside it as it is, too."""
+    # Without a log nobody has it open, and SQLite need not make files to share it.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    mode = "mode=ro&immutable=1" if alone else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+
+
+def look(path: Path) -> None:
+    """`check` a file without changing a byte of it.
+
+    Raises:
+        SchemaMismatch: as `check`.
+    """
+    engine = create_engine("sqlite://", creator=lambda: only_reading(path), poolclass=NullPool)
+    with engine.connect() as connection:
+        check(connection)
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

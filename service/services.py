@@ -19,7 +19,9 @@ from service.engine import Engine
 from service.external import External
 from service.ingest.apart import make_ready
 from service.live import Looks
+from service.metrics import Metrics
 from service.quotas import Quotas
+from service.readiness import Readiness
 from service.replays import Replays
 from service.reports import Reports
 from service.retention import delete_old_jobs, sweeping
@@ -43,6 +45,8 @@ class Services:
         reports: what the trials of a job say.
         quotas: what each owner may hold.
         external: jobs whose trials are trained elsewhere.
+        readiness: whether work can be taken.
+        metrics: what the server has done.
         token: the local administrator's token.
         closing: set when the server stops, so that answers without an end find one.
     """
@@ -57,6 +61,8 @@ class Services:
     reports: Reports
     quotas: Quotas
     external: External
+    readiness: Readiness
+    metrics: Metrics
     token: SecretStr
     closing: threading.Event
 
@@ -104,6 +110,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         Reports(database),
                         Quotas(settings.quota_bytes, settings.quota_jobs),
                         External(database),
+                        Readiness(database, store, engine),
+                        Metrics(database, engine),
                         token,
                         closing=threading.Event(),
                     )

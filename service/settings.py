@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe message that is logged."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="`json`: each message an object, for a collector of logs.",
+    )
 
     @field_validator("home")
     @classmethod
@@ -193,6 +197,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The address of the database, whether given or not."""
         return self.database or f"sqlite:///{self.home / 'fallline.db'}"
+
+    @property
+    def database_path(self) -> Path:
+        """The file of the database."""
+        return Path(make_url(self.database_url).database or "")
 
     @property
     def local_url(self) -> str:

@@ -45,31 +45,33 @@ async def events(
     do by themselves, misses none and hears of none twice. The stream ends when the job has ended or
     rests, and every ten minutes; connect again then, unless the last `job` says that it ended.
     """
-    after = last_event_id or 0
-    told: JobView | None = None
-    version = -1
-    until = time.monotonic() + STREAM_SECONDS
-    while not services.closing.is_set() and time.monotonic() < until:
-        if version == services.database.version:
-            await asyncio.sleep(LOOK_SECONDS)
-            continue
-        version = services.database.version  # before the look: what comes later is seen next time
-        try:
-            job, ended = await services.looks.at(
-                principal.owner, job_id, after=after, version=version
-            )
-        except NotFound:  # deleted
-            return
-        for after, trial in ended:
-            yield ServerSentEvent(data=trial, event="trial", id=str(after))
-        if len(ended) == AT_ONCE:
-            version = -1  # there may be more
-            continue
-        if job != told:
-            told = job
-            yield ServerSentEvent(data=job, event="job")
-        if job.state in RESTING:
-            return
+    with services.metrics.streams.track_inprogress():
+        after = last_event_id or 0
+        told: JobView | None = None
+        version = -1
+        until = time.monotonic() + STREAM_SECONDS
+        while not services.closing.is_set() and time.monotonic() < until:
+            if version == services.database.version:
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
+            # Before the look: what comes later is seen next time.
+            version = services.database.version
+            try:
+                job, ended = await services.looks.at(
+                    principal.owner, job_id, after=after, version=version
+                )
+            except NotFound:  # deleted
+                return
+            for after, trial in ended:
+                yield ServerSentEvent(data=trial, event="trial", id=str(after))
+            if len(ended) == AT_ONCE:
+                version = -1  # there may be more
+                continue
+            if job != told:
+                told = job
+                yield ServerSentEvent(data=job, event="job")
+            if job.state in RESTING:
+                return
 
 
 RESTING = ENDED | {"paused"}

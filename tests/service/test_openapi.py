@@ -153,7 +153,7 @@ def test_all_but_the_health_is_behind_the_one_scheme(document: Json) -> None:
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     assert scheme["description"]
     open_to_all = {path for _, path, each in operations(document) if not each.get("security")}
-    assert open_to_all == {"/healthz"}
+    assert open_to_all == {"/healthz", "/readyz"}
 
 
 def test_nothing_points_nowhere_and_nothing_is_left_over(document: Json) -> None:

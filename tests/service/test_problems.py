@@ -86,7 +86,7 @@ def client() -> Iterator[httpx.Client]:
 
     listener = listen()
     settings = Settings(home=Path("unused"), port=listener.getsockname()[1])
-    gate = Gate(app, settings.allowed_hosts)
+    gate = Gate(app, settings.allowed_hosts, lambda *_: None)
     with (
         serving(gate, settings, listener, threading.Event()) as address,
         httpx.Client(base_url=address, timeout=30) as http,

@@ -30,6 +30,7 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "synchronous": "full",
         "upload_timeout_seconds": "1.5",
         "log_level": "debug",
+        "log_format": "json",
     }
     assert values.keys() == Settings.model_fields.keys()
     for name, value in values.items():

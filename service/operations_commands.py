@@ -1,0 +1,60 @@
+"""Commands for whoever runs a server: is all well, save everything, bring it back."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service import settings
+from service.doctor import examine
+
+STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
+
+console = Console()
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Look whether all is well with this machine, home and server; exit code 1 if something is not."""
+    checks = list(examine(settings.load()))
+    if as_json:
+        console.print_json(json.dumps([check._asdict() for check in checks]))
+    else:
+        shown = Table(box=None, pad_edge=False)
+        for name in ("", "", "found", "what to do"):
+            shown.add_column(name, overflow="fold")
+        for check in checks:
+            state = f"[{STYLES[check.state]}]{check.state}[/]"
+            shown.add_row(check.about, state, check.found, check.advice)
+        console.print(shown)
+    if any(check.state == "failed" for check in checks):
+        raise typer.Exit(1)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="To be written: a .zip.")],
+) -> None:
+    """Save the database and all datasets in one file; the server may run meanwhile."""
+    from service.backup import back_up  # noqa: PLC0415 - Optuna's tables: a second nobody else pays
+
+    held = back_up(settings.load(), file)
+    _say(f"{file}: {held.jobs} jobs and {held.datasets} datasets, {held.bytes:,} bytes")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+) -> None:
+    """Bring a backup back into an empty home; jobs that were running go on when the server starts."""
+    from service.backup import restore as bring_back  # noqa: PLC0415 - likewise
+
+    chosen = settings.load()
+    held = bring_back(chosen, file)
+    _say(f"{chosen.home} has {held.jobs} jobs and {held.datasets} datasets again")
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
