@@ -88,6 +88,7 @@ def test_while_the_store_is_away_requests_are_refused_and_nothing_changes(
 def test_a_job_waits_for_its_store(
     live: Live, s3: S3Server, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", "service.runner")  # a cluster that runs beside has raised it
     dataset = upload(live.client, table(72))
     forget_copies(live)
     s3.stop()
