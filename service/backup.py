@@ -62,7 +62,8 @@ def back_up(settings: Settings, path: Path) -> Held:
             _copy(settings.database_path, copy)
             jobs, digests = _contents(copy)
             private_files.create(draft)
-            _write(draft, copy, settings.blob_folder, digests)
+            kept_here = digests if settings.store_elsewhere is None else []
+            _write(draft, copy, settings.blob_folder, kept_here)
         draft.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"The backup cannot be written: {error}.") from error
@@ -97,13 +98,22 @@ def restore(settings: Settings, path: Path) -> Held:
         ):
             held = _unpack(archive, Path(folder))
             jobs, digests = _contents(held / DATABASE)
-            missing = [digest for digest in digests if not (held / DATASETS / digest).is_file()]
-            if missing:
-                raise BackupError(f"{path} lacks a dataset that its database names: {missing[0]}.")
+            packed = {file.name: file for file in (held / DATASETS).iterdir()}
+            if settings.store_elsewhere is not None and packed:
+                raise BackupError(
+                    f"{path} has datasets of a server that kept them itself: restore it without "
+                    "FALLLINE_STORE."
+                )
+            missing = sorted(set(digests) - packed.keys())
+            if settings.store_elsewhere is None and missing:
+                raise BackupError(
+                    f"{path} lacks a dataset that its database names, {missing[0]}: if the server kept "
+                    "them elsewhere, set FALLLINE_STORE as it was."
+                )
             _check(held / DATABASE)
             private_files.make_folder(blobs)
-            for digest in digests:
-                (held / DATASETS / digest).replace(blobs / digest)
+            for digest, file in packed.items():
+                file.replace(blobs / digest)
             # Last: without a database there is no data yet.
             (held / DATABASE).replace(database)
     except (zipfile.BadZipFile, EOFError, KeyError) as error:

@@ -1,6 +1,5 @@
 """Datasets: an upload becomes a canonical table in the store and a row in the database."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from service.idempotency import Asked
 from service.ingest import NOTHING_SAID, Said, head
 from service.ingest.apart import read_apart
 from service.quotas import NO_QUOTAS, Quotas
-from service.store import Store
+from service.store import Store, digest_of
 from service.tables import datasets, jobs
 from studies.data.dialect import Dialect
 from studies.data.schema import TableSchema
@@ -55,15 +54,16 @@ def add(
         TooManyRequests: the owner holds too much already.
         DataError: the file is no table that can be learned from.
         SpecError: there is no column of the target's name.
+        Unavailable: the bytes belong in a storage that cannot be reached.
     """
     with store.draft() as draft:
-        with upload.open("rb") as received:
-            content = hashlib.file_digest(received, "sha256").hexdigest() if asked.key else None
+        content = digest_of(upload) if asked.key else None
         read = read_apart(upload, media_type, draft, said)
         names = [column.name for column in read.schema.columns]
         if target is not None and target not in names:
             raise unknown("target", target, names)
         size = draft.stat().st_size
+        digest = digest_of(draft)
 
         def keep() -> str:
             quotas.check_bytes(connection, asked.owner, size)
@@ -73,7 +73,7 @@ def add(
                     id=dataset_id,
                     owner=asked.owner,
                     name=name,
-                    digest=store.put(draft),
+                    digest=digest,
                     rows=read.schema.rows,
                     columns=[column.model_dump(mode="json") for column in read.schema.columns],
                     bytes=size,
@@ -84,8 +84,16 @@ def add(
             )
             return dataset_id
 
-        with store.changing, database.write() as connection:
-            return asked.once(connection, content, keep)
+        with store.changing(digest):
+            store.put(digest, draft)
+            try:
+                with database.write() as connection:
+                    return asked.once(connection, content, keep)
+            finally:
+                with database.read() as connection:
+                    named = _names(connection, digest)
+                if not named:  # it was refused, or done before
+                    store.remove(digest)
 
 
 def delete(database: Database, store: Store, owner: str, dataset_id: str) -> None:
@@ -94,12 +102,15 @@ def delete(database: Database, store: Store, owner: str, dataset_id: str) -> Non
     Raises:
         NotFound: there is no such dataset.
         Conflict: jobs use it.
+        Unavailable: its bytes are in a storage that cannot be reached.
     """
-    with store.changing:
+    with database.read() as connection:
+        digest: str = get(connection, owner, dataset_id).digest
+    with store.changing(digest):
+        store.reach(digest)
         with database.write() as connection:
-            digest = _delete_row(connection, owner, dataset_id)
-            shared = select(datasets.c.id).where(datasets.c.digest == digest).limit(1)
-            last = connection.execute(shared).first() is None
+            _delete_row(connection, owner, dataset_id)
+            last = not _names(connection, digest)
         if last:  # only now that the row is gone for good
             store.remove(digest)
 
@@ -156,9 +167,15 @@ def schema(row: Row[Any]) -> TableSchema:
     )
 
 
-def _delete_row(connection: Connection, owner: str, dataset_id: str) -> str:
-    """Delete a dataset that no job uses, and return its digest."""
-    row = get(connection, owner, dataset_id)
+def _names(connection: Connection, digest: str) -> bool:
+    """Whether any dataset has these bytes."""
+    having = select(datasets.c.id).where(datasets.c.digest == digest).limit(1)
+    return connection.execute(having).first() is not None
+
+
+def _delete_row(connection: Connection, owner: str, dataset_id: str) -> None:
+    """Delete a dataset that no job uses."""
+    get(connection, owner, dataset_id)
     used = select(func.count()).where(jobs.c.dataset_id == dataset_id)
     if count := connection.execute(used).scalar_one():
         raise Conflict(
@@ -168,4 +185,3 @@ def _delete_row(connection: Connection, owner: str, dataset_id: str) -> str:
             allowed="a dataset without jobs",
         )
     connection.execute(sql_delete(datasets).where(datasets.c.id == dataset_id))
-    return str(row.digest)

@@ -9,7 +9,8 @@ ServiceError: an answer to one request; `service.problems` turns it into HTTP.
     Timeout 408             OutOfSpace 507
 
 StartupError: the server cannot start; the command line prints its one line.
-    SettingsError, DatabaseInUse, DatabaseUnusable, SchemaMismatch, BackupError
+    SettingsError, DatabaseInUse, DatabaseUnusable, SchemaMismatch, BackupError,
+    StoreUnusable
 """
 
 from collections.abc import Mapping, Sequence
@@ -185,8 +186,11 @@ class Unavailable(ServiceError):
     slug = "unavailable"
     title = "Not available at the moment"
 
-    def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+    def __init__(
+        self, detail: str, *, retry_after_seconds: int = 1, field: str = "", value: object = None
+    ) -> None:
+        headers = {"Retry-After": str(retry_after_seconds)}
+        super().__init__(detail, field=field, value=value, headers=headers)
 
 
 class OutOfSpace(ServiceError):
@@ -219,3 +223,7 @@ class SchemaMismatch(StartupError):
 
 class BackupError(StartupError):
     """A backup cannot be made, or not restored."""
+
+
+class StoreUnusable(StartupError):
+    """The store of datasets cannot be written."""

@@ -18,6 +18,7 @@ from service import claims, transfers, trials
 from service.claims import Claim, Superseded
 from service.database import Database
 from service.engine import Abandoned, Engine, Work
+from service.errors import Unavailable
 from service.manifest import Conditions, Parts
 from service.store import Store
 from service.tables import datasets
@@ -172,7 +173,7 @@ class Runner:
             digest = connection.execute(
                 select(datasets.c.digest).where(datasets.c.id == claim.dataset_id)
             ).scalar_one()
-        dataset = self._store.path(digest)
+        dataset = self._local(claim, digest)
         found = self.engine.wait(self.engine.look(dataset, claim.spec), lambda: self.holds(claim))
         with self._database.write() as connection:
             claims.record_warnings(connection, claim, found.warnings)
@@ -183,13 +184,29 @@ class Runner:
                 environment=found.environment,
             )
             claims.record_attempt(connection, claim, conditions)
-        budget = self._search(claim, dataset, began)
+        budget = self._search(claim, digest, began)
         if claim.spec.confirmation.seeds:
             left = None if budget.seconds is None else budget.seconds - (time.monotonic() - began)
-            self._confirm(claim, dataset, left)
+            self._confirm(claim, digest, left)
         return budget
 
-    def _search(self, claim: Claim, dataset: Path, began: float) -> BudgetSpec:
+    def _local(self, claim: Claim, digest: str) -> Path:
+        """The dataset's file; waits while the store cannot be reached.
+
+        Raises:
+            Abandoned: the job is not wanted any more.
+            NotFound: there is no such file.
+        """
+        while True:
+            try:
+                return self._store.path(digest)
+            except Unavailable:
+                logger.warning("job %s waits for the store of datasets", claim.id)
+            self._stopping.wait(IDLE_SECONDS)
+            if not self.holds(claim):
+                raise Abandoned
+
+    def _search(self, claim: Claim, digest: str, began: float) -> BudgetSpec:
         """Run the study, storing every wave before it starts and when it has ended.
 
         Returns:
@@ -207,6 +224,7 @@ class Runner:
             spec: StudySpec, members: list[WaveTrial], number: int, seconds_left: float | None
         ) -> _Pending[list[TrialResult]]:
             stop = _stop_name(claim)
+            dataset = self._local(claim, digest)  # in use now: its copy stays for another day
             wave = Wave(dataset, spec, members, number, _deadline(seconds_left), stop)
             return _Pending(self, claim, self.engine.submit(wave))
 
@@ -233,12 +251,13 @@ class Runner:
                 raise Abandoned
         return budget
 
-    def _confirm(self, claim: Claim, dataset: Path, seconds: float | None) -> None:
+    def _confirm(self, claim: Claim, digest: str, seconds: float | None) -> None:
         """Train the finalists again, as the stored trials name them."""
 
         def submit(
             spec: StudySpec, runs: list[WaveTrial], seconds_left: float | None
         ) -> _Pending[list[Run]]:
+            dataset = self._local(claim, digest)
             wave = Wave(dataset, spec, runs, 0, _deadline(seconds_left), _stop_name(claim))
             return _Pending(self, claim, self.engine.confirm(wave))
 

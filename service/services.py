@@ -16,10 +16,12 @@ from service import audit, private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
 from service.engine import Engine
+from service.errors import StoreUnusable
 from service.external import External
 from service.ingest.apart import make_ready
 from service.live import Looks
 from service.metrics import Metrics
+from service.object_storage import ObjectStorage
 from service.quotas import Quotas
 from service.readiness import Readiness
 from service.replays import Replays
@@ -85,7 +87,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         # Only now: the database's lock says that no other server uses this home.
         private_files.make_folder(settings.home)
         token = tokens.ensure_local(database, settings.token_file, settings.token)
-        store = Store(settings.blob_folder)
+        store = _open_store(settings)
         make_ready()
         with Engine(settings.workers) as engine, closing(Dashboard(database.path)) as dashboard:
             runner = Runner(
@@ -117,6 +119,19 @@ def open_services(settings: Settings) -> Iterator[Services]:
                     )
             finally:
                 runner.stop()
+
+
+def _open_store(settings: Settings) -> Store:
+    try:
+        if settings.store_elsewhere is None:
+            store = Store(settings.blob_folder)
+        else:
+            storage = ObjectStorage(settings.store_elsewhere)
+            store = Store(settings.blob_folder, storage, settings.store_cache_bytes)
+        with store.draft():  # proves that files can be made
+            return store
+    except OSError as error:
+        raise StoreUnusable(f"Cannot write to the store of datasets: {error}.") from None
 
 
 def _sweeps(

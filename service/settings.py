@@ -4,9 +4,11 @@ Each is read from the environment variable named FALLLINE_ and the field.
 """
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_dir
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -18,6 +20,9 @@ from service.errors import SettingsError
 
 PREFIX = "FALLLINE_"
 GIBIBYTE = 1024**3
+STORE = re.compile(r"file:///\S+|(?!file:)[a-z][a-z0-9+.-]*://\S+")
+LOCAL = "file://"
+FORGETFUL = {"memory"}  # a file system whose files end with the process
 
 
 def _default_home() -> Path:
@@ -63,6 +68,17 @@ class Settings(BaseSettings):
         default=None,
         description="Address of the database, `sqlite:///PATH`; "
         "left out, `fallline.db` in the home folder.",
+    )
+    store: str | None = Field(
+        default=None,
+        description="Where the bytes of datasets are kept: any file system that fsspec knows, such "
+        "as `s3://bucket/prefix`; left out, the folder `blobs` in the home folder.",
+    )
+    store_cache_bytes: int = Field(
+        default=10 * GIBIBYTE,
+        ge=0,
+        description="Bytes that local copies of a store elsewhere may take; those of the last day "
+        "stay in any case.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("localhost", "127.0.0.1", "[::1]"),
@@ -184,6 +200,18 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("store")
+    @classmethod
+    def _store_is_an_address_without_secrets(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if "@" in parts.netloc or parts.query or parts.fragment:  # not shown: it may be a secret
+            raise ValueError("must hold no credentials; its file system finds them elsewhere")
+        if not STORE.fullmatch(value) or parts.scheme in FORGETFUL:
+            raise ValueError(f"must be an address such as s3://bucket/prefix; got {value!r}")
+        return value
+
     @model_validator(mode="after")
     def _open_to_others_only_on_purpose(self) -> "Settings":
         if not _is_loopback(self.host) and "allowed_hosts" not in self.model_fields_set:
@@ -215,9 +243,18 @@ class Settings(BaseSettings):
         return self.home / "token"
 
     @property
+    def store_elsewhere(self) -> str | None:
+        """Where the bytes of datasets are kept, if not on local disk."""
+        return None if self.store is None or self.store.startswith(LOCAL) else self.store
+
+    @property
     def blob_folder(self) -> Path:
-        """Where the bytes of datasets are kept."""
-        return self.home / "blobs"
+        """Where the bytes of datasets are on local disk, or copies of those kept elsewhere."""
+        if self.store is None:
+            return self.home / "blobs"
+        if self.store_elsewhere is None:
+            return Path(self.store.removeprefix(LOCAL))
+        return self.home / "cache"  # never `blobs`, which may hold files that are nowhere else
 
 
 def load(**given: Any) -> Settings:

@@ -16,6 +16,8 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "port": "9000",
         "token": "fall_0123456789abcdef",
         "database": f"sqlite:///{tmp_path}/other.db",
+        "store": "s3://bucket/prefix",
+        "store_cache_bytes": "1000000",
         "allowed_hosts": "Tune.example.org, localhost",
         "max_upload_bytes": "1000",
         "workers": "3",
@@ -52,6 +54,12 @@ def test_defaults_stay_on_this_machine(tmp_path: Path) -> None:
     assert settings.workers >= 1
 
 
+def test_a_store_on_local_disk_is_a_folder_like_the_one_at_home(tmp_path: Path) -> None:
+    assert load(home=tmp_path).blob_folder == tmp_path / "blobs"
+    settings = load(home=tmp_path, store="file:///mnt/blobs")
+    assert (settings.blob_folder, settings.store_elsewhere) == (Path("/mnt/blobs"), None)
+
+
 def test_settings_cannot_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load().port = 1  # type: ignore[misc]
@@ -70,6 +78,11 @@ def test_settings_cannot_change() -> None:
         ("database", "sqlite://", "FALLLINE_DATABASE: must be a SQLite file"),
         ("database", "sqlite:///:memory:", "FALLLINE_DATABASE: must be a SQLite file"),
         ("database", "nonsense", "FALLLINE_DATABASE: must be an address"),
+        ("store", "s3://me:secret@bucket", "FALLLINE_STORE: must hold no credentials"),
+        ("store", "s3://bucket?key=secret", "FALLLINE_STORE: must hold no credentials"),
+        ("store", "bucket/prefix", "FALLLINE_STORE: must be an address such as s3://"),
+        ("store", "file://relative", "FALLLINE_STORE: must be an address such as s3://"),
+        ("store", "memory://files", "FALLLINE_STORE: must be an address such as s3://"),
         ("host", "0.0.0.0", "FALLLINE_ALLOWED_HOSTS must name the hosts"),
     ],
 )

@@ -1,38 +1,50 @@
 import hashlib
-import io
 import stat
 from pathlib import Path
 
 import pytest
 
 from service.errors import NotFound
-from service.store import Store
+from service.store import Store, digest_of
 
 DATA = b"a,b\n1,2\n" * 10_000
 
 
-def test_a_stream_and_a_draft_go_round(tmp_path: Path) -> None:
-    store = Store(tmp_path / "blobs")
-    digest = store.put(io.BytesIO(DATA))
-    assert digest == hashlib.sha256(DATA).hexdigest()
-    assert store.path(digest).read_bytes() == DATA
+def keep(store: Store, data: bytes = DATA) -> str:
     with store.draft() as draft:
-        draft.write_bytes(DATA[::-1])
-        other = store.put(draft)
-    assert store.path(other).read_bytes() == DATA[::-1]
-    assert {path.name for path in (tmp_path / "blobs").iterdir()} == {digest, other}
+        draft.write_bytes(data)
+        digest = digest_of(draft)
+        store.put(digest, draft)
+    return digest
+
+
+def test_bytes_go_round(tmp_path: Path) -> None:
+    store = Store(tmp_path / "blobs")
+    digests = {keep(store, data): data for data in (DATA, DATA[::-1])}
+    assert digests.keys() == {hashlib.sha256(data).hexdigest() for data in (DATA, DATA[::-1])}
+    for digest, data in digests.items():
+        assert store.path(digest).read_bytes() == data
+    assert {path.name for path in (tmp_path / "blobs").iterdir()} == digests.keys()
 
 
 def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert store.put(io.BytesIO(DATA)) == store.put(io.BytesIO(DATA))
+    assert keep(store) == keep(store)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_removed_is_gone_and_may_be_removed_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    digest = keep(store)
+    for _ in range(2):
+        store.remove(digest)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_owner_can_read(tmp_path: Path) -> None:
     folder = tmp_path / "blobs"
     store = Store(folder)
-    file = store.path(store.put(io.BytesIO(DATA)))
+    file = store.path(keep(store))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -51,7 +63,7 @@ def test_an_abandoned_draft_is_gone(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_is_swept_and_the_rest_stays(tmp_path: Path) -> None:
-    digest = Store(tmp_path).put(io.BytesIO(DATA))
+    digest = keep(Store(tmp_path))
     (tmp_path / "tmp123.unfinished").write_bytes(DATA)
     assert Store(tmp_path).path(digest).exists()
     assert [path.name for path in tmp_path.iterdir()] == [digest]
