@@ -43,9 +43,9 @@ class _Contest:
             ),
         ]
         # Where optimizers are compared, none has a head start.
-        if spec.question == "search":
+        if spec.question == "search" and spec.task is not None:
             tried = [params for params, _ in self.first]
-            for one in map(self.space.params, portfolio(self.space, trials)):
+            for one in map(self.space.params, portfolio(self.space, spec.task, trials)):
                 if one not in tried:
                     self.first.append((one, {"default": False, "portfolio": True}))
         self.sampler = make_sampler(spec, self.space)
