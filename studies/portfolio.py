@@ -2,7 +2,8 @@
 
 A portfolio in the sense of Feurer et al. 2022 (Auto-Sklearn 2.0); Metz et al. 2020 (Using a Thousand
 Optimization Tasks to Learn Hyperparameter Search Strategies) do so for optimizers.
-`benchmarks.portfolio` chose it, on tables that samplers are not measured on.
+`benchmarks.portfolio` chose it, on tables that samplers are not measured on: one for classifications, and
+a shorter one for regressions, where the sampler's own trials are worth more.
 """
 
 import json
@@ -14,21 +15,22 @@ from pathlib import Path
 
 from optimizers.configuration import Batch, Configuration
 from studies.space import Space
+from studies.spec import Task
 
 PATH = Path(__file__).parent / "portfolio.json"
-"""The chosen, in the order in which to try them."""
+"""The chosen, by task, in the order in which to try them."""
 
 ONE_IN = 2
 """Of a study's trials are from the portfolio at most: other tables may mislead."""
 
 
-def portfolio(space: Space, trials: int) -> list[Configuration]:
-    """The first of the portfolio that are of a space, in order, as many as so many trials allow.
+def portfolio(space: Space, task: Task, trials: int) -> list[Configuration]:
+    """The first of a task's portfolio that are of a space, as many as so many trials allow.
 
     Where the space has not their batch of a number, they get the nearest that it has.
     """
     found: list[Configuration] = []
-    for one in chosen():
+    for one in chosen(task):
         for batch in _nearest(one.batch, space.batches):
             fitted = replace(one, batch=batch)
             if fitted not in found and space.contains(space.params(fitted)):
@@ -37,9 +39,9 @@ def portfolio(space: Space, trials: int) -> list[Configuration]:
 
 
 @cache
-def chosen() -> tuple[Configuration, ...]:
-    """The whole portfolio."""
-    return tuple(Configuration.from_dict(form) for form in json.loads(PATH.read_text()))
+def chosen(task: Task) -> tuple[Configuration, ...]:
+    """The whole portfolio of a task."""
+    return tuple(Configuration.from_dict(form) for form in json.loads(PATH.read_text())[task])
 
 
 def _nearest(batch: Batch, batches: list[Batch]) -> Iterator[Batch]:

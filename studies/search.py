@@ -45,7 +45,9 @@ class _Contest:
         # Where optimizers are compared, none has a head start.
         if spec.question == "search":
             tried = [params for params, _ in self.first]
-            for one in map(self.space.params, portfolio(self.space, trials)):
+            # That of classifications was chosen on both tasks: it serves where none is given too.
+            task = spec.task or "classification"
+            for one in map(self.space.params, portfolio(self.space, task, trials)):
                 if one not in tried:
                     self.first.append((one, {"default": False, "portfolio": True}))
         self.sampler = make_sampler(spec, self.space)

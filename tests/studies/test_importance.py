@@ -39,7 +39,8 @@ Scored = Callable[[Configuration], float | None]
 def studied(scored: Scored, count: int = 100, spec: StudySpec = SPEC) -> list[FrozenTrial]:
     """Defaults and trials from all over the space: the portfolio is left out."""
     search = Search(spec)
-    some = len(portfolio(search.space, spec.budget.trials))
+    assert spec.task is not None
+    some = len(portfolio(search.space, spec.task, spec.budget.trials))
     asked = [t for t in search.ask(count + some) if "portfolio" not in t.user_attrs]
     return [ended(search.space, trial, scored) for trial in asked]
 

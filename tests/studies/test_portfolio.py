@@ -1,45 +1,63 @@
 from collections import Counter
+from typing import get_args
 
 import pytest
 
 from studies.portfolio import chosen, portfolio
 from studies.search import Search
 from studies.space import Space
+from studies.spec import Task
 from tests.studies.pretend import resolved
 
+TASKS = get_args(Task)
 
-def allowed(**space: object) -> list[tuple[str, object]]:
-    found = portfolio(Space(resolved(space=space)), 1000)
+
+def allowed(task: Task, **space: object) -> list[tuple[str, object]]:
+    found = portfolio(Space(resolved(space=space)), task, 1000)
     return [(one.optimizer, one.batch) for one in found]
 
 
-def test_all_of_it_is_of_the_space_that_it_was_chosen_in() -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_all_of_it_is_of_the_space_that_it_was_chosen_in(task: Task) -> None:
     space = Space(resolved(space={"batch": ["full", 32, 128]}))
-    assert portfolio(space, 1000) == list(chosen())
-    assert len({one.optimizer for one in chosen()}) >= 5
+    assert portfolio(space, task, 1000) == list(chosen(task))
+    assert len({one.optimizer for one in chosen(task)}) >= 4
 
 
-def test_only_what_a_space_allows_is_tried() -> None:
-    every = Counter(one.optimizer for one in chosen())
+@pytest.mark.parametrize("task", TASKS)
+def test_only_what_a_space_allows_is_tried(task: Task) -> None:
+    every = Counter(one.optimizer for one in chosen(task))
     for name in every:
-        assert Counter(n for n, _ in allowed(optimizers=[name])) == {name: every[name]}
-    assert not allowed(optimizers=["lion"])
-    assert not allowed(learning_rate={"low": 1e-9, "high": 1e-8})
-    constant = sum(one.schedule == "constant" for one in chosen())
-    assert len(allowed(schedules=["constant"])) == constant
+        assert Counter(n for n, _ in allowed(task, optimizers=[name])) == {name: every[name]}
+    assert not allowed(task, optimizers=["lion"])
+    assert not allowed(task, learning_rate={"low": 1e-9, "high": 1e-8})
+    constant = sum(one.schedule == "constant" for one in chosen(task))
+    assert len(allowed(task, schedules=["constant"])) == constant
 
 
-def test_a_batch_becomes_the_nearest_that_there_is() -> None:
-    sizes = {one.batch for one in chosen()} & {32, 128}
+@pytest.mark.parametrize("task", TASKS)
+def test_a_batch_becomes_the_nearest_that_there_is(task: Task) -> None:
+    sizes = {one.batch for one in chosen(task)} & {32, 128}
     assert sizes == {32, 128}
-    assert {batch for _, batch in allowed(batch=[16, 100])} == {16, 100}
-    assert {batch for _, batch in allowed(batch=[64])} == {64}
+    assert {batch for _, batch in allowed(task, batch=[16, 100])} == {16, 100}
+    assert {batch for _, batch in allowed(task, batch=[64])} == {64}
 
 
-def test_full_and_single_batches_have_nothing_near() -> None:
-    whole = [one for one in chosen() if one.batch == "full"]
-    assert len(allowed(batch=["full"])) == len(whole)
-    assert not allowed(batch=["single"])
+@pytest.mark.parametrize("task", TASKS)
+def test_full_and_single_batches_have_nothing_near(task: Task) -> None:
+    whole = [one for one in chosen(task) if one.batch == "full"]
+    assert len(allowed(task, batch=["full"])) == len(whole)
+    assert not allowed(task, batch=["single"])
+
+
+def test_a_study_starts_with_the_portfolio_of_its_task() -> None:
+    batch = {"batch": ["full", 32, 128]}
+    for spec in (resolved(space=batch), resolved(space=batch, task="regression", metric="rmse")):
+        search = Search(spec)
+        asked = [t.params for t in search.ask(40) if "portfolio" in t.user_attrs]
+        assert spec.task is not None
+        assert asked == [search.space.params(one) for one in chosen(spec.task)]
+    assert not set(map(str, chosen("regression"))) & set(map(str, chosen("classification")))
 
 
 def test_optimizers_that_are_compared_have_no_head_start() -> None:
@@ -52,4 +70,6 @@ def test_no_more_than_half_of_the_trials_are_of_it(trials: int, most: int) -> No
     space = {"batch": ["full", 32, 128]}
     search = Search(resolved(space=space, budget={"trials": trials}))
     assert sum("portfolio" in trial.user_attrs for trial in search.ask(100)) == most
-    assert portfolio(search.space, trials) == list(chosen())[:most]
+    assert (
+        portfolio(search.space, "classification", trials) == list(chosen("classification"))[:most]
+    )

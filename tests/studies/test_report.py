@@ -223,13 +223,15 @@ def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
 def test_every_trial_tells_who_chose_its_configuration() -> None:
     space = Space(LOWEST)
     earlier = Source(job="j", dataset="d", trial=1, likeness=0.9, rank=1, completed=9)
-    found = Transferred(source=earlier, params=space.params(portfolio(space, 100)[0]))
+    found = Transferred(
+        source=earlier, params=space.params(portfolio(space, "classification", 100)[0])
+    )
     search = Search(LOWEST, transferred=[found])
     origins = [view(trial, space).origin for trial in search.ask(30)]
     counts = Counter(origins)
     assert counts["default"] == len(space.defaults())
     # What an earlier job found is not tried again.
-    assert counts["portfolio"] == len(portfolio(space, 100)) - 1
+    assert counts["portfolio"] == len(portfolio(space, "classification", 100)) - 1
     assert list(counts) == ["default", "earlier_job", "portfolio", "sampler"]
     assert origins == list(counts.elements())
 

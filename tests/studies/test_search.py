@@ -75,7 +75,7 @@ def test_optimizers_that_are_compared_get_equally_many_trials(sampler: str) -> N
 def test_another_seed_asks_something_else_after_the_same_known_ones(sampler: str) -> None:
     first, second = (play(resolved(sampler=sampler, seed=seed)) for seed in (0, 1))
     space = Space(resolved())
-    known = len(space.defaults()) + len(portfolio(space, 100))
+    known = len(space.defaults()) + len(portfolio(space, "classification", 100))
     same = [a.params == b.params for a, b in zip(first, second, strict=True)]
     assert same == [True] * known + [False] * (TRIALS - known)
 
@@ -155,7 +155,7 @@ def test_trials_know_their_wave() -> None:
 def test_trials_know_where_they_come_from() -> None:
     search = Search(resolved())
     defaults = [search.space.params(one) for one in search.space.defaults()]
-    chosen = [search.space.params(one) for one in portfolio(search.space, 100)]
+    chosen = [search.space.params(one) for one in portfolio(search.space, "classification", 100)]
     asked = search.ask(len(defaults) + len(chosen) + 3)
     assert [trial.params for trial in asked if trial.user_attrs["default"]] == defaults
     assert [trial.params for trial in asked if "portfolio" in trial.user_attrs] == chosen
