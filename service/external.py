@@ -18,6 +18,7 @@ from service import jobs, leases, progress, trials
 from service.database import Database
 from service.errors import Conflict, Invalid
 from service.idempotency import Asked
+from service.quotas import Quotas
 from service.tables import jobs as table
 from service.tables import now
 from studies.budget import limit_met
@@ -34,10 +35,11 @@ class External:
 
     Args:
         database: where jobs and trials are.
+        quotas: how many trials an owner may hold.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, quotas: Quotas) -> None:
+        self._database, self._quotas = database, quotas
         # Two who ask for trials of one job would be given the same numbers.
         self._locks = [threading.Lock() for _ in range(LOCKS)]
 
@@ -59,6 +61,7 @@ class External:
         Raises:
             NotFound: there is no such job.
             Conflict: its trials are trained here.
+            TooManyRequests: the owner holds too many.
         """
         with self._locks[hash(job_id) % LOCKS]:
             with self._database.read() as connection:
@@ -83,6 +86,7 @@ class External:
                     trials.forget_reports(connection, trial)
                     advice = {"dropped_at": None, "threshold": None}
                     trials.report(connection, trial, {}, trial.user_attrs | advice)
+                self._quotas.check_trials(connection, asked.owner, len(new))
                 trials.insert_running(connection, row.study_id, new)
                 more = {"trials_asked": table.c.trials_asked + len(new)}
                 connection.execute(update(table).where(table.c.id == job_id).values(**more))

@@ -7,18 +7,23 @@ from starlette.concurrency import run_in_threadpool
 
 from service import jobs, trials
 from service.database import Database
-from service.schemas import JobView, job_view
-from studies.report import TrialView, view
+from service.jobs import JobState
+from service.schemas import job_view
+from studies.report import view
 from studies.space import Space
 
 AT_ONCE = 200  # trials in one look: an old job has thousands
 
 
 class Look(NamedTuple):
-    """A job as it is, and its next trials that have ended, each behind its mark."""
+    """A job as it is, and its next trials that have ended, each behind its mark.
 
-    job: JobView
-    ended: list[tuple[int, TrialView]]
+    Both as JSON, which is made once for all who follow.
+    """
+
+    state: JobState
+    job: str
+    ended: list[tuple[int, str]]
 
 
 class _Asked(NamedTuple):
@@ -65,4 +70,5 @@ class Looks:
             ended = trials.ended(connection, row.study_id, after=asked.after, limit=AT_ONCE)
         job = job_view(row)
         space = Space(job.spec)
-        return Look(job, [(mark, view(trial, space)) for mark, trial in ended])
+        told = [(mark, view(trial, space).model_dump_json()) for mark, trial in ended]
+        return Look(job.state, job.model_dump_json(), told)

@@ -3,8 +3,9 @@
 Every address needs a login unless it is listed as public, whatever answers there.
 """
 
+import time
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -25,10 +26,22 @@ COOKIE_SECONDS = 30 * 24 * 3600
 router = APIRouter(include_in_schema=False)
 
 
+KNOWN_SECONDS = 1.0  # at most: an expiry writes nothing
+MOST_KNOWN = 1000
+
+
 @dataclass(frozen=True)
 class _Credential:
     token: str
     is_cookie: bool
+
+
+class _Known(NamedTuple):
+    """Who holds a token, looked up a moment ago."""
+
+    principal: Principal
+    version: int  # of the database: a revocation makes another
+    until: float
 
 
 class LoginRequired:
@@ -46,6 +59,7 @@ class LoginRequired:
         self._database = database
         self._cookie = cookie
         self._limits = limits
+        self._known: dict[str, _Known] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, if it may be asked."""
@@ -59,7 +73,7 @@ class LoginRequired:
         if credential.is_cookie and not is_safe:
             _check_same_origin(request)
         try:
-            principal = await run_in_threadpool(_find, self._database, credential.token)
+            principal = await self._find(credential.token)
         except Unauthorized:
             self._limits.refuse(request.client.host if request.client else "")
             raise
@@ -67,6 +81,18 @@ class LoginRequired:
         self._limits.admit(principal.owner)
         if not principal.may("read" if is_safe else "submit"):
             raise Forbidden("This token only allows reading.")
+
+    async def _find(self, token: str) -> Principal:
+        """Who holds a token; of many requests in a moment one asks the database."""
+        digest, version = tokens.digest(token), self._database.version
+        known = self._known.get(digest)
+        if known and known.version == version and time.monotonic() < known.until:
+            return known.principal
+        principal = await run_in_threadpool(_find, self._database, token)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[digest] = _Known(principal, version, time.monotonic() + KNOWN_SECONDS)
+        return principal
 
 
 def cookie_name(port: int) -> str:

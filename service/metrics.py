@@ -16,10 +16,10 @@ from sqlalchemy import func, select
 
 from service.database import Database
 from service.engine import Engine
+from service.quotas import OUTCOMES
 from service.tables import datasets, jobs
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OUTCOMES = ("completed", "dropped", "diverged", "stopped")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
 
 

@@ -8,6 +8,7 @@ from service.errors import TooManyRequests
 from service.tables import datasets, jobs
 
 UNFINISHED = ("queued", "running", "paused")
+OUTCOMES = ("completed", "dropped", "diverged", "stopped")
 RETRY_SECONDS = 60  # when a job may have ended
 
 
@@ -18,10 +19,12 @@ class Quotas:
     Attributes:
         bytes: of stored datasets.
         jobs: that have not ended.
+        trials: of external jobs, that are handed out.
     """
 
     bytes: int | None
     jobs: int | None
+    trials: int | None
 
     def check_bytes(self, connection: Connection, owner: str, more: int) -> None:
         """See that an owner may store so many bytes more.
@@ -61,8 +64,29 @@ class Quotas:
                 allowed=self.jobs,
             )
 
+    def check_trials(self, connection: Connection, owner: str, more: int) -> None:
+        """See that an owner may be handed so many trials more.
 
-NO_QUOTAS = Quotas(bytes=None, jobs=None)
+        Raises:
+            TooManyRequests: that would be too many.
+        """
+        if self.trials is None:
+            return
+        ended = sum(jobs.c[f"trials_{outcome}"] for outcome in OUTCOMES)
+        mine = (jobs.c.owner == owner, jobs.c.dataset_id.is_(None))
+        held = _of(connection, func.sum(jobs.c.trials_asked - ended), *mine)
+        if held + more > self.trials:
+            raise TooManyRequests(
+                f"You hold {held} trials of external jobs; {self.trials} are allowed. Tell how one ended, "
+                "or ask for fewer.",
+                retry_after_seconds=RETRY_SECONDS,
+                field="count",
+                value=more,
+                allowed=max(self.trials - held, 0),
+            )
+
+
+NO_QUOTAS = Quotas(bytes=None, jobs=None, trials=None)
 
 
 def _of(

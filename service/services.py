@@ -99,6 +99,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             )
             runner.start()
             replays = Replays(engine)
+            quotas = Quotas(settings.quota_bytes, settings.quota_jobs, settings.quota_trials)
             try:
                 with sweeping(_sweeps(settings, database, dashboard)):
                     yield Services(
@@ -110,8 +111,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         replays,
                         Looks(database),
                         Reports(database),
-                        Quotas(settings.quota_bytes, settings.quota_jobs),
-                        External(database),
+                        quotas,
+                        External(database, quotas),
                         Readiness(database, store, engine),
                         Metrics(database, engine),
                         token,

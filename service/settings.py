@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Jobs of one owner that may be waiting, running or paused; left out, any.",
     )
+    quota_trials: int | None = Field(
+        default=None,
+        ge=1,
+        description="Trials of external jobs that one owner may hold; left out, any.",
+    )
     requests_per_minute: int = Field(
         default=12_000, ge=1, description="Requests that one owner may send in a minute."
     )

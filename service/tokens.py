@@ -114,9 +114,9 @@ def revoke(connection: Connection, token_id: str) -> None:
 
 def find(connection: Connection, token: str) -> Principal | None:
     """Who holds this token; None if it is unknown, expired or revoked."""
-    digest = _hash(token)
-    row = connection.execute(select(tokens).where(tokens.c.hash == digest)).one_or_none()
-    if row is None or not hmac.compare_digest(row.hash, digest) or row.revoked is not None:
+    hashed = digest(token)
+    row = connection.execute(select(tokens).where(tokens.c.hash == hashed)).one_or_none()
+    if row is None or not hmac.compare_digest(row.hash, hashed) or row.revoked is not None:
         return None
     if row.expires is not None and row.expires <= now():
         return None
@@ -147,13 +147,13 @@ def ensure_local(database: Database, path: Path, given: SecretStr | None) -> Sec
 
 
 def _make_only_local(connection: Connection, token: str) -> None:
-    digest = _hash(token)
-    others = (tokens.c.name == LOCAL_NAME, tokens.c.owner == LOCAL_OWNER, tokens.c.hash != digest)
+    hashed = digest(token)
+    others = (tokens.c.name == LOCAL_NAME, tokens.c.owner == LOCAL_OWNER, tokens.c.hash != hashed)
     connection.execute(
         update(tokens).where(*others, tokens.c.revoked.is_(None)).values(revoked=now())
     )
     again = connection.execute(
-        update(tokens).where(tokens.c.hash == digest).values(revoked=None, expires=None)
+        update(tokens).where(tokens.c.hash == hashed).values(revoked=None, expires=None)
     )
     if again.rowcount == 0:
         _insert(
@@ -176,7 +176,7 @@ def _insert(
             id=token_id,
             owner=owner,
             name=name,
-            hash=_hash(token),
+            hash=digest(token),
             last4=token[-4:],
             scopes=sorted(scopes),
             expires=expires,
@@ -191,5 +191,6 @@ def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8").strip() or None
 
 
-def _hash(token: str) -> str:
+def digest(token: str) -> str:
+    """By what the database knows a token: its SHA-256."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -13,7 +13,6 @@ from service.errors import NotFound
 from service.jobs import ENDED
 from service.live import AT_ONCE
 from service.login import CurrentPrincipal
-from service.schemas import JobView
 from service.services import CurrentServices
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
@@ -47,7 +46,7 @@ async def events(
     """
     with services.metrics.streams.track_inprogress():
         after = last_event_id or 0
-        told: JobView | None = None
+        told = ""
         version = -1
         until = time.monotonic() + STREAM_SECONDS
         while not services.closing.is_set() and time.monotonic() < until:
@@ -57,20 +56,20 @@ async def events(
             # Before the look: what comes later is seen next time.
             version = services.database.version
             try:
-                job, ended = await services.looks.at(
+                state, job, ended = await services.looks.at(
                     principal.owner, job_id, after=after, version=version
                 )
             except NotFound:  # deleted
                 return
             for after, trial in ended:
-                yield ServerSentEvent(data=trial, event="trial", id=str(after))
+                yield ServerSentEvent(raw_data=trial, event="trial", id=str(after))
             if len(ended) == AT_ONCE:
                 version = -1  # there may be more
                 continue
             if job != told:
                 told = job
-                yield ServerSentEvent(data=job, event="job")
-            if job.state in RESTING:
+                yield ServerSentEvent(raw_data=job, event="job")
+            if state in RESTING:
                 return
 
 

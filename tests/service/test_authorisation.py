@@ -149,6 +149,8 @@ def test_her_own_token_does_it_all(shared_live: Live, ann: Everything) -> None:
     """Else what the other tests see refused might be refused to everybody."""
     for method, address, sent in sorted(operations(shared_live, ann), key=deletions_last):
         answer = ask(shared_live, method, address, ann.headers, sent)
+        while answer.status_code == 503 and address.endswith(":estimate"):  # the worker is busy
+            answer = ask(shared_live, method, address, ann.headers, sent)
         # The job may have ended or rest by now, and the one just posted uses the dataset.
         moves = method == "delete" or address.endswith(("/cancel", "/pause", "/resume"))
         expected = {200, 201, 204, 409} if moves else {200, 201}

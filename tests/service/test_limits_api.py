@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.service.conftest import Live, live_server
@@ -19,7 +20,7 @@ REQUESTS, WRONG = 300, 5
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     home: Path = tmp_path_factory.mktemp("strict") / "home"
     limits = {"requests_per_minute": REQUESTS, "wrong_tokens_per_minute": WRONG}
-    with live_server(home, **limits, quota_bytes=9_000, quota_jobs=2) as found:
+    with live_server(home, **limits, quota_bytes=9_000, quota_jobs=2, quota_trials=5) as found:
         yield found
 
 
@@ -67,6 +68,24 @@ def test_an_owner_has_no_more_unfinished_jobs_than_are_allowed(strict: Live) -> 
         strict.client.post(f"/v1/jobs/{job['id']}/cancel")
     again = submit(strict.client, dataset, **ENDLESS)
     strict.client.post(f"/v1/jobs/{again['id']}/cancel")
+
+
+def test_an_owner_holds_no_more_trials_than_are_allowed(strict: Live) -> None:
+    headers = bearer(strict, owner="erin")
+    spec = {"mode": "external", "metric": "rmse"}
+    job = strict.anonymous.post("/v1/jobs", json=spec, headers=headers).json()["id"]
+
+    def ask(count: int) -> httpx.Response:
+        return strict.anonymous.post(f"/v1/jobs/{job}/ask", json={"count": count}, headers=headers)
+
+    held = ask(4).json()["trials"]
+    refused = problem(ask(2))
+    assert (refused["status"], refused["field"], refused["allowed"]) == (429, "count", 1)
+    assert strict.anonymous.get(f"/v1/jobs/{job}", headers=headers).json()["counts"]["running"] == 4
+    tell = f"/v1/jobs/{job}/trials/{held[0]['number']}/tell"
+    told = {"lease": held[0]["lease"], "value": 1.0}
+    assert strict.anonymous.post(tell, json=told, headers=headers).status_code == 200
+    assert len(ask(2).json()["trials"]) == 2
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(strict: Live) -> None:

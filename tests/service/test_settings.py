@@ -27,6 +27,7 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "keep_audit_days": "90",
         "quota_bytes": "1000000",
         "quota_jobs": "10",
+        "quota_trials": "50",
         "requests_per_minute": "600",
         "wrong_tokens_per_minute": "10",
         "synchronous": "full",
