@@ -13,7 +13,7 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Column, Connection, func, select, true, update
 
-from service import trials
+from service import outbox, trials
 from service.jobs import stop_running
 from service.manifest import Attempt, Conditions
 from service.tables import jobs, now
@@ -177,11 +177,13 @@ def record_told(
         best = pick(completed, key=lambda trial: float(trial.values[0]))  # the first of equals
         stored, value = jobs.c.best_value, best.values[0]
         better = stored < value if maximize else stored > value
-        connection.execute(
+        improved = connection.execute(
             update(jobs)
             .where(jobs.c.id == claimed.id, stored.is_(None) | better)
             .values(best_value=value, best_trial=best.number)
         )
+        if improved.rowcount:
+            outbox.announce(connection, claimed.id, "best")
 
 
 def record_confirming(connection: Connection, claimed: Claim, finalists: Sequence[int]) -> None:
@@ -258,6 +260,7 @@ def finish(
     """
     _write(connection, claimed, state=state, seconds=seconds, error=error, finished=now())
     stop_running(connection, claimed.id, claimed.study_id)
+    outbox.announce(connection, claimed.id, state)
 
 
 def _read(connection: Connection, claimed: Claim, column: Column[Any]) -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 
 from service.ingest.upload import Format
 from service.jobs import JobState
+from service.webhooks import Webhook
 from studies.data.schema import Column
 from studies.history import Line, history
 from studies.report import OptimizerSummary, TrialView, view
@@ -71,6 +72,8 @@ class JobSpec(StudySpec):
         le=100,
         description="Of your own jobs that wait, the one with the highest goes first.",
     )
+
+    webhook: Webhook | None = Field(default=None, description="Where to send word of the job.")
 
     @field_validator("dataset", "name")
     @classmethod
@@ -170,6 +173,10 @@ class JobView(BaseModel):
         "similar data. Settled when the job starts."
     )
     error: str | None
+    webhook: Webhook | None
+    webhook_error: str | None = Field(
+        description="Why the last word of the job did not arrive; null if it did."
+    )
     warnings: list[str]
     inferred: dict[str, str] = Field(description="What was left open, and why it is as it is.")
     spec: StudySpec = Field(description="The job's spec with nothing left open.")
@@ -289,6 +296,8 @@ def job_view(row: Row[Any]) -> JobView:
         seconds_left=left,
         transferred=[each["source"] for each in row.transferred or ()],
         error=row.error,
+        webhook=row.webhook,
+        webhook_error=row.webhook_error,
         warnings=row.warnings,
         inferred=row.inferred,
         spec=spec,

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from service import audit, private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
+from service.delivery import delivering
 from service.engine import Engine
 from service.errors import StoreUnusable
 from service.ingest.apart import make_ready
@@ -27,6 +28,7 @@ from service.retention import delete_old_jobs, sweeping
 from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
+from service.webhooks import Receivers
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Services:
         looks: what has just happened to jobs.
         reports: what the trials of a job say.
         quotas: what each owner may hold.
+        receivers: whom jobs may send word to.
         token: the local administrator's token.
         closing: set when the server stops, so that answers without an end find one.
     """
@@ -56,6 +59,7 @@ class Services:
     looks: Looks
     reports: Reports
     quotas: Quotas
+    receivers: Receivers
     token: SecretStr
     closing: threading.Event
 
@@ -90,8 +94,13 @@ def open_services(settings: Settings) -> Iterator[Services]:
             )
             runner.start()
             replays = Replays(engine)
+            receivers = Receivers(settings.webhook_hosts)
             try:
-                with sweeping(_sweeps(settings, database, dashboard)):
+                with ExitStack() as beside:
+                    beside.enter_context(sweeping(_sweeps(settings, database, dashboard)))
+                    if settings.webhook_secret is not None:
+                        secret = settings.webhook_secret
+                        beside.enter_context(delivering(database, receivers, secret))
                     yield Services(
                         settings,
                         database,
@@ -102,6 +111,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         Looks(database),
                         Reports(database),
                         Quotas(settings.quota_bytes, settings.quota_jobs),
+                        receivers,
                         token,
                         closing=threading.Event(),
                     )

@@ -86,6 +86,7 @@ def _submit(spec: JobSpec, response: Response, services: Services, asked: Asked)
             resolved=resolved,
             name=spec.name,
             priority=spec.priority,
+            webhook=spec.webhook,
         )
 
     with services.database.write() as connection:
@@ -100,9 +101,12 @@ def _resolve(spec: JobSpec, services: Services, owner: str) -> tuple[Row[Any], R
     """The dataset of a job, and its study with nothing left open.
 
     Raises:
+        Invalid: its webhook is not one that the server may send to.
         NotFound: there is no such dataset.
         StudyError: the spec does not fit it.
     """
+    if spec.webhook is not None:
+        services.receivers.check(spec.webhook)
     with services.database.read() as connection:
         dataset = datasets.get(connection, owner, spec.dataset)
     study = StudySpec.model_validate(spec.model_dump(exclude=OF_THE_JOB, exclude_unset=True))
