@@ -13,7 +13,7 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial
 from sqlalchemy import Column, Connection, func, select, true, update
 
-from service import trials
+from service import outbox, trials
 from service.jobs import MANAGED, stop_running
 from service.manifest import Attempt, Conditions
 from service.progress import counted, keep_best
@@ -168,7 +168,8 @@ def record_told(
         **counted([trial.user_attrs["outcome"] for trial in ended]),
     )
     trials.finish(connection, claimed.study_id, ended)
-    keep_best(connection, claimed.id, claimed.spec.goal, ended)
+    if keep_best(connection, claimed.id, claimed.spec.goal, ended):
+        outbox.announce(connection, claimed.id, "best")
 
 
 def record_confirming(connection: Connection, claimed: Claim, finalists: Sequence[int]) -> None:
@@ -245,6 +246,7 @@ def finish(
     """
     _write(connection, claimed, state=state, seconds=seconds, error=error, finished=now())
     stop_running(connection, claimed.id, claimed.study_id)
+    outbox.announce(connection, claimed.id, state)
 
 
 def _read(connection: Connection, claimed: Claim, column: Column[Any]) -> Any:

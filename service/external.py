@@ -8,13 +8,13 @@ late from the first changes nothing.
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import uuid_utils
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, Row, update
 
-from service import jobs, leases, progress, trials
+from service import jobs, leases, outbox, progress, trials
 from service.database import Database
 from service.errors import Conflict, Invalid
 from service.idempotency import Asked
@@ -232,18 +232,14 @@ def _record(
     seconds = (now() - row.started).total_seconds()
     connection.execute(update(table).where(this).values(seconds=seconds, **outcomes))
     trials.finish(connection, row.study_id, ended)
-    progress.keep_best(connection, row.id, spec.goal, ended)
+    if progress.keep_best(connection, row.id, spec.goal, ended):
+        outbox.announce(connection, row.id, "best")
     if trials.running(connection, row.study_id):
         return
     if limit_met(spec, trials.read(connection, row.study_id), 0.0) is None:
         return
     found = trials.best(connection, row.study_id) is not None
-    connection.execute(
-        update(table)
-        .where(this)
-        .values(
-            state="completed" if found else "failed",
-            error=None if found else NOTHING_FOUND,
-            finished=now(),
-        )
-    )
+    state: Literal["completed", "failed"] = "completed" if found else "failed"
+    error = None if found else NOTHING_FOUND
+    connection.execute(update(table).where(this).values(state=state, error=error, finished=now()))
+    outbox.announce(connection, row.id, state)

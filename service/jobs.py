@@ -9,9 +9,10 @@ import uuid_utils
 from sqlalchemy import ColumnElement, Connection, Row, insert, update
 from sqlalchemy import delete as sql_delete
 
-from service import owned, trials
+from service import outbox, owned, trials
 from service.errors import Conflict
 from service.tables import jobs, now
+from service.webhooks import Webhook
 from studies.resolve import Resolved
 
 JobState = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
@@ -92,6 +93,7 @@ def create(
     resolved: Resolved,
     name: str | None = None,
     priority: int = 0,
+    webhook: Webhook | None = None,
 ) -> str:
     """Queue a job, with an empty study, and return its id; without a dataset it begins at once."""
     job_id = str(uuid_utils.uuid7())
@@ -112,6 +114,7 @@ def create(
             started=None if dataset_id else now(),
             name=name,
             priority=priority,
+            webhook=None if webhook is None else webhook.model_dump(mode="json"),
             request=request,
             spec=spec.model_dump(mode="json"),
             inferred=resolved.inferred,
@@ -166,6 +169,7 @@ def cancel(connection: Connection, owner: str, job_id: str) -> None:
     """
     row = _move(connection, owner, job_id, "cancelled", finished=now())
     stop_running(connection, job_id, row.study_id)
+    outbox.announce(connection, job_id, "cancelled")
 
 
 def pause(connection: Connection, owner: str, job_id: str) -> None:
@@ -199,6 +203,7 @@ def delete(connection: Connection, owner: str, job_id: str) -> None:
         Conflict: it is queued or running.
     """
     row = get(connection, owner, job_id)
+    outbox.forget(connection, job_id)
     resting = jobs.c.state.not_in(("queued", "running"))
     gone = connection.execute(sql_delete(jobs).where(jobs.c.id == job_id, resting))
     if not gone.rowcount:

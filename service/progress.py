@@ -19,16 +19,17 @@ def counted(outcomes: Iterable[str]) -> dict[str, ColumnElement[int]]:
 
 def keep_best(
     connection: Connection, job_id: str, goal: Goal, ended: Sequence[FrozenTrial]
-) -> None:
-    """See that a job knows the best of its trials, the first of equals."""
+) -> bool:
+    """See that a job knows the best of its trials, the first of equals; whether it is a new one."""
     completed = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     if not completed:
-        return
+        return False
     best = min(completed, key=lambda trial: goal.sign * trial.values[0])
     stored, value = jobs.c.best_value, best.values[0]
     better = stored < value if goal.maximized else stored > value
-    connection.execute(
+    improved = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, stored.is_(None) | better)
         .values(best_value=value, best_trial=best.number)
     )
+    return improved.rowcount == 1

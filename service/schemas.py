@@ -22,6 +22,7 @@ from sqlalchemy import Row
 
 from service.ingest.upload import Format
 from service.jobs import JobState
+from service.webhooks import Webhook
 from studies.data.schema import Column
 from studies.external import ExternalSpec
 from studies.history import Line, history
@@ -68,6 +69,7 @@ def _text(value: str | None) -> str | None:
     return value
 
 
+WEBHOOK: Any = Field(default=None, description="Where to send word of the job.")
 JobName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_text)]
 
 
@@ -99,6 +101,8 @@ class JobSpec(StudySpec):
         description="Of your own jobs that wait, the one with the highest goes first.",
     )
 
+    webhook: Webhook | None = WEBHOOK
+
 
 class ExternalJobSpec(ExternalSpec):
     """What to tune where you train yourself: ask for trials, report on them, tell how they ended."""
@@ -119,6 +123,7 @@ class ExternalJobSpec(ExternalSpec):
     )
 
     name: JobName | None = Field(default=None, description="A label for your list of jobs.")
+    webhook: Webhook | None = WEBHOOK
 
 
 def _mode_of(body: object) -> str:
@@ -222,6 +227,10 @@ class JobView(BaseModel):
         "similar data. Settled when the job starts."
     )
     error: str | None
+    webhook: Webhook | None
+    webhook_error: str | None = Field(
+        description="Why the last word of the job did not arrive; null if it did."
+    )
     warnings: list[str]
     inferred: dict[str, str] = Field(description="What was left open, and why it is as it is.")
     spec: StudySpec = Field(description="The job's spec with nothing left open.")
@@ -340,6 +349,8 @@ def job_view(row: Row[Any]) -> JobView:
         seconds_left=left,
         transferred=[each["source"] for each in row.transferred or ()],
         error=row.error,
+        webhook=row.webhook,
+        webhook_error=row.webhook_error,
         warnings=row.warnings,
         inferred=row.inferred,
         spec=spec,

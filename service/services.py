@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from service import audit, private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
+from service.delivery import delivering
 from service.engine import Engine
 from service.errors import StoreUnusable
 from service.external import External
@@ -30,6 +31,7 @@ from service.retention import delete_old_jobs, sweeping
 from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
+from service.webhooks import Receivers
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Services:
         external: jobs whose trials are trained elsewhere.
         readiness: whether work can be taken.
         metrics: what the server has done.
+        receivers: whom jobs may send word to.
         token: the local administrator's token.
         closing: set when the server stops, so that answers without an end find one.
     """
@@ -65,6 +68,7 @@ class Services:
     external: External
     readiness: Readiness
     metrics: Metrics
+    receivers: Receivers
     token: SecretStr
     closing: threading.Event
 
@@ -100,8 +104,13 @@ def open_services(settings: Settings) -> Iterator[Services]:
             runner.start()
             replays = Replays(engine)
             quotas = Quotas(settings.quota_bytes, settings.quota_jobs, settings.quota_trials)
+            receivers = Receivers(settings.webhook_hosts)
             try:
-                with sweeping(_sweeps(settings, database, dashboard)):
+                with ExitStack() as beside:
+                    beside.enter_context(sweeping(_sweeps(settings, database, dashboard)))
+                    if settings.webhook_secret is not None:
+                        secret = settings.webhook_secret
+                        beside.enter_context(delivering(database, receivers, secret))
                     yield Services(
                         settings,
                         database,
@@ -115,6 +124,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         External(database, quotas),
                         Readiness(database, store, engine),
                         Metrics(database, engine),
+                        receivers,
                         token,
                         closing=threading.Event(),
                     )

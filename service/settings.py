@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service.errors import SettingsError
+from service.webhooks import origin, signing_key
 
 PREFIX = "FALLLINE_"
 GIBIBYTE = 1024**3
@@ -85,6 +86,16 @@ class Settings(BaseSettings):
         min_length=1,
         description="Host names under which the server may be called, separated by commas. "
         "Must be given to listen on anything but loopback.",
+    )
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts that jobs may send word to, separated by commas, such as "
+        "`hooks.example.org:8443`; https unless one begins with `http://`. None: no webhooks.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="What messages to webhooks are signed with: `whsec_` and 24 to 64 bytes as "
+        "base64. Needed if there are hosts.",
     )
     max_upload_bytes: int = Field(
         default=GIBIBYTE, ge=1, description="Largest dataset accepted, in bytes."
@@ -156,7 +167,7 @@ class Settings(BaseSettings):
     def _home_is_absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "webhook_hosts", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -171,6 +182,23 @@ class Settings(BaseSettings):
             if "*" in name or "/" in name or not name:
                 raise ValueError(f"must hold exact host names without address parts; got {name!r}")
         return tuple(name.lower() for name in value)
+
+    @field_validator("webhook_hosts")
+    @classmethod
+    def _webhook_hosts_are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origin(name) for name in value)
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _webhook_secret_is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                size = len(signing_key(value))
+            except ValueError:
+                size = 0
+            if not 24 <= size <= 64:
+                raise ValueError("must be whsec_ and the base64 of 24 to 64 bytes")
+        return value
 
     @field_validator("token")
     @classmethod
@@ -224,6 +252,12 @@ class Settings(BaseSettings):
                 f"{PREFIX}ALLOWED_HOSTS must name the hosts of this server "
                 f"to listen on {self.host!r}, which is not a loopback address"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _messages_are_signed(self) -> "Settings":
+        if self.webhook_hosts and self.webhook_secret is None:
+            raise ValueError(f"{PREFIX}WEBHOOK_SECRET must be given for webhooks")
         return self
 
     @property

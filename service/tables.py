@@ -116,11 +116,26 @@ jobs = Table(
     _count("waves_done"),
     Column("seconds", Float, nullable=False, default=0.0, server_default="0"),
     Column("error", Text, nullable=True),
+    Column("webhook", JSON(none_as_null=True), nullable=True),  # where to send word, and of what
+    Column("webhook_error", Text, nullable=True),  # why the last word did not arrive
     Column("created", Moment, nullable=False, default=now),
     Column("started", Moment, nullable=True),
     Column("finished", Moment, nullable=True),
     Index(None, "state", "created"),  # which job is next
     Index(None, "owner", "created"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(36), primary_key=True),  # also the receiver's, to know it again by
+    Column("job_id", String(36), ForeignKey("jobs.id"), nullable=False, index=True),
+    Column("url", String(500), nullable=False),
+    Column("origin", String(300), nullable=False),  # those of one wait for each other
+    Column("body", Text, nullable=False),  # as it is signed
+    _count("attempts"),
+    Column("created", Moment, nullable=False, default=now),
+    Column("due", Moment, nullable=False, index=True),
 )
 
 tokens = Table(

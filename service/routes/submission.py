@@ -81,6 +81,7 @@ def _submit(
     spec: JobSpec | ExternalJobSpec, response: Response, services: Services, asked: Asked
 ) -> JobView:
     if isinstance(spec, ExternalJobSpec):
+        services.receivers.check(spec.webhook)
         dataset_id, resolved, priority = None, resolve_external(spec), 0
     else:
         dataset, resolved = _resolve(spec, services, asked.owner)
@@ -99,6 +100,7 @@ def _submit(
             resolved=resolved,
             name=spec.name,
             priority=priority,
+            webhook=spec.webhook,
         )
 
     with services.database.write() as connection:
@@ -113,9 +115,11 @@ def _resolve(spec: JobSpec, services: Services, owner: str) -> tuple[Row[Any], R
     """The dataset of a job, and its study with nothing left open.
 
     Raises:
+        Invalid: its webhook is not one that the server may send to.
         NotFound: there is no such dataset.
         StudyError: the spec does not fit it.
     """
+    services.receivers.check(spec.webhook)
     with services.database.read() as connection:
         dataset = datasets.get(connection, owner, spec.dataset)
     study = StudySpec.model_validate(spec.model_dump(exclude=OF_THE_JOB, exclude_unset=True))

@@ -19,6 +19,8 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "store": "s3://bucket/prefix",
         "store_cache_bytes": "1000000",
         "allowed_hosts": "Tune.example.org, localhost",
+        "webhook_hosts": "Hooks.example.org, http://10.0.0.5:8080",
+        "webhook_secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
         "max_upload_bytes": "1000",
         "workers": "3",
         "jobs": "6",
@@ -41,6 +43,7 @@ def test_every_setting_is_described_and_read_from_its_variable(
         monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
     settings = load()
     assert settings.allowed_hosts == ("tune.example.org", "localhost")
+    assert settings.webhook_hosts == ("https://hooks.example.org:443", "http://10.0.0.5:8080")
     assert (settings.home, settings.port, settings.workers) == (tmp_path, 9000, 3)
     assert settings.token is not None
     assert settings.token.get_secret_value() == values["token"]
@@ -84,6 +87,12 @@ def test_settings_cannot_change() -> None:
         ("store", "bucket/prefix", "FALLLINE_STORE: must be an address such as s3://"),
         ("store", "file://relative", "FALLLINE_STORE: must be an address such as s3://"),
         ("store", "memory://files", "FALLLINE_STORE: must be an address such as s3://"),
+        ("webhook_hosts", "*.example.org", "FALLLINE_WEBHOOK_HOSTS: must hold hosts such as"),
+        ("webhook_hosts", "https://example.org/path", "FALLLINE_WEBHOOK_HOSTS: must hold hosts"),
+        ("webhook_hosts", "example.org:99999", "FALLLINE_WEBHOOK_HOSTS: must hold hosts such as"),
+        ("webhook_hosts", "example.org", "FALLLINE_WEBHOOK_SECRET must be given for webhooks"),
+        ("webhook_secret", "whsec_c2VjcmV0", "FALLLINE_WEBHOOK_SECRET: must be whsec_ and the"),
+        ("webhook_secret", "no-such-secret", "FALLLINE_WEBHOOK_SECRET: must be whsec_ and the"),
         ("host", "0.0.0.0", "FALLLINE_ALLOWED_HOSTS must name the hosts"),
     ],
 )
