@@ -50,6 +50,13 @@ Trials = Annotated[int, typer.Option(help="Configurations to try.")]
 Epochs = Annotated[int, typer.Option(help="Passes over the data for each.")]
 Seconds = Annotated[float | None, typer.Option(help="Stop after this long.")]
 Seeds = Annotated[int, typer.Option(help="Fresh seeds that the finalists train from; 0 for none.")]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of a text file, such as cp1252; left out, it is found out.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option(help="Between values of a text file: , ; | or a tab, also as \\t.")
+]
+Decimal = Annotated[str | None, typer.Option(help="Before decimals of a text file: . or ,")]
 Name = Annotated[str | None, typer.Option(help="A label for your list of jobs.")]
 
 
@@ -108,6 +115,9 @@ def tune(
         bool, typer.Option(help="First try what your earlier jobs found on similar data.")
     ] = True,
     name: Name = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the best optimizer, learning rate and schedule for a dataset."""
@@ -123,7 +133,8 @@ def tune(
     if optimizer:
         spec["space"] = {"optimizers": optimizer}
     with _client() as client:
-        job = _submit(client, file, target, spec, as_json=as_json)
+        written = _written(encoding, delimiter, decimal)
+        job = _submit(client, file, target, spec, written, as_json=as_json)
         _await(client, job["id"], as_json=as_json)
 
 
@@ -141,6 +152,9 @@ def compare(
     seeds: Seeds = 10,
     seed: Annotated[int, typer.Option(help="Another seed gives another study.")] = 0,
     name: Name = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
     as_json: AsJson = False,
 ) -> None:
     """Rank optimizers on a dataset: which is better, and which cannot be told apart."""
@@ -155,7 +169,8 @@ def compare(
     if optimizer:
         spec["space"] = {"optimizers": optimizer}
     with _client() as client:
-        job = _submit(client, file, target, spec, as_json=as_json)
+        written = _written(encoding, delimiter, decimal)
+        job = _submit(client, file, target, spec, written, as_json=as_json)
         _follow(client, job["id"], as_json=as_json)
         report = client.report(job["id"])
     if as_json:
@@ -408,14 +423,28 @@ def _say_state(job: dict[str, Any]) -> None:
 
 
 def _submit(
-    client: Client, file: Path, target: str | None, spec: dict[str, Any], *, as_json: bool
+    client: Client,
+    file: Path,
+    target: str | None,
+    spec: dict[str, Any],
+    written: dict[str, str | None],
+    *,
+    as_json: bool,
 ) -> Json:
     """Upload a table, queue a job on it, and say what is going to happen."""
-    dataset = client.upload(file, name=display.label(file.stem), target=target)
+    dataset = client.upload(file, name=display.label(file.stem), target=target, **written)
     job = client.submit(dataset["id"], **spec)
     if not as_json:
         display.show_plan(console, dataset, job)
     return job
+
+
+def _written(
+    encoding: str | None, delimiter: str | None, decimal: str | None
+) -> dict[str, str | None]:
+    """How a text file is written, as the client takes it; a tab is hard to type in a shell."""
+    delimiter = "\t" if delimiter == r"\t" else delimiter
+    return {"encoding": encoding, "delimiter": delimiter, "decimal": decimal}
 
 
 def _follow(client: Client, job_id: str, *, as_json: bool) -> Json:

@@ -91,9 +91,34 @@ class Client:
         """Close the connection."""
         self._http.close()
 
-    def upload(self, path: Path, *, name: str | None = None, target: str | None = None) -> Json:
-        """Upload a table (.csv, .tsv, .parquet, .npz) or a .zip of pictures; the answer says what was recognised in it."""
-        params = {"name": name or path.stem} | ({"target": target} if target else {})
+    def upload(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        target: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        decimal: str | None = None,
+    ) -> Json:
+        """Upload a table or pictures; the answer says what was recognised.
+
+        Args:
+            path: a .csv, .tsv, .parquet or .npz file, or a .zip of pictures.
+            name: a label; left out, that of the file.
+            target: the column to predict.
+            encoding: of a text file; found out if left out, as is what follows.
+            delimiter: between its values.
+            decimal: before its decimals.
+        """
+        given = {
+            "name": name or path.stem,
+            "target": target or None,
+            "encoding": encoding,
+            "delimiter": delimiter,
+            "decimal": decimal,
+        }
+        params = {field: value for field, value in given.items() if value is not None}
         with path.open("rb") as file:
             return self._call(
                 "POST",

@@ -48,6 +48,19 @@ def test_from_a_file_to_an_answer(client: Client, file: Path) -> None:
     assert next(client.jobs())["id"] == job["id"]
 
 
+def test_a_text_file_is_read_as_it_is_said_to_be_written(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    lines = (f"{row},5;{'grün' if row % 2 else 'blau'}" for row in range(60))
+    path.write_text("\n".join(["größe;farbe", *lines]), encoding="cp1252")
+    said = {"encoding": "cp1252", "delimiter": ";", "decimal": ","}
+    found = client.upload(path, **said)
+    assert [column["name"] for column in found["columns"]] == ["größe", "farbe"]
+    assert {field: found["format"][field] for field in said} == said
+    with pytest.raises(FalllineError, match="encoding") as refused:
+        client.upload(path, encoding="latin-0")
+    assert refused.value.problem["field"] == "encoding"
+
+
 def test_what_a_job_has_found_is_saved(client: Client, file: Path, tmp_path: Path) -> None:
     *_, job = client.watch(client.submit(client.upload(file)["id"], **SMALL)["id"])
     for form in get_args(Form):
