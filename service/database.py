@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
@@ -77,6 +77,17 @@ class Database(AbstractContextManager["Database"]):
             yield connection
         # Set by several threads, never to a number that was there before.
         self.version = next(self._versions)
+
+    def check_writable(self) -> None:
+        """Begin a transaction that may write, and undo it.
+
+        Raises:
+            SQLAlchemyError: the database cannot be written, or others write and do not end.
+        """
+        with self._writer.connect() as connection:
+            # The same value: it touches a page and changes nothing.
+            version = connection.execute(text("PRAGMA user_version")).scalar_one()
+            connection.execute(text(f"PRAGMA user_version = {int(version)}"))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

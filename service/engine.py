@@ -102,7 +102,7 @@ class Engine(AbstractContextManager["Engine"]):
             self._client.register_plugin(_Yielding())
 
     @property
-    def alive(self) -> int:
+    def workers(self) -> int:
         """How many workers are there now; one that died is soon replaced."""
         scheduler = self._cluster.scheduler
         return len(scheduler.workers) if scheduler else 0

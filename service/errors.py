@@ -187,10 +187,16 @@ class Unavailable(ServiceError):
     title = "Not available at the moment"
 
     def __init__(
-        self, detail: str, *, retry_after_seconds: int = 1, field: str = "", value: object = None
+        self,
+        detail: str,
+        *,
+        retry_after_seconds: int = 1,
+        field: str = "",
+        value: object = None,
+        errors: Sequence[FieldProblem] = (),
     ) -> None:
         headers = {"Retry-After": str(retry_after_seconds)}
-        super().__init__(detail, field=field, value=value, headers=headers)
+        super().__init__(detail, field=field, value=value, errors=errors, headers=headers)
 
 
 class OutOfSpace(ServiceError):

@@ -108,7 +108,7 @@ class _Stored(Collector):
         yield trials
         yield _gauge("trials_running", "Trials under way.", asked - sum(ended))
         yield CounterMetricFamily("fallline_waves", "Waves that ended, of the jobs kept.", waves)
-        yield _gauge("workers", "Workers that are there.", self._engine.alive)
+        yield _gauge("workers", "Workers that are there.", self._engine.workers)
         yield _gauge("datasets", "Datasets.", stored[0])
         yield _gauge("dataset_bytes", "What they take as they are stored.", stored[1])
         path = self._database.path

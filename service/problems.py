@@ -76,8 +76,13 @@ def respond(scope: Scope, error: Exception) -> Response:
     problem = translate(error)
     request_id = str(scope.get("state", {}).get("request_id", ""))
     if problem.status >= 500:
+        trace = None if error is problem else error  # we raised it ourselves, and know where
         logger.error(
-            "request %s failed", request_id, exc_info=error, extra={"request_id": request_id}
+            "request %s failed: %s",
+            request_id,
+            problem.detail,
+            exc_info=trace,
+            extra={"request_id": request_id},
         )
     if isinstance(problem, Unauthorized) and _is_page_view(scope):
         policy = {"Content-Security-Policy": "default-src 'none'"}

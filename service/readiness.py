@@ -1,49 +1,117 @@
-"""Whether a server can take work: its database written, its store written, its workers there."""
+"""Whether the server can do its work now: write, store an upload, train.
 
+Anybody may ask, so asking is cheap: whoever comes within a second of a look gets what it found.
+"""
+
+import os
 import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.database import Database
 from service.engine import Engine
-from service.store import Store
 
-FREE_BYTES = 100 * 1024**2
-"""What a disk must have left: a write-ahead log and a dataset or two."""
+FLOOR_BYTES = 256 * 1024**2  # of free space: a wave of results and a small upload fit
+FRESH_SECONDS = 1.0
+# A look that takes longer waits for something, most likely for another process's write.
+STUCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Readiness:
-    """What a server works with.
+class Obstacle:
+    """Something that keeps the server from its work.
 
     Attributes:
-        database: with the jobs and trials.
-        store: of the datasets.
-        engine: that trains.
+        part: `database`, `blobs` or `workers`.
+        message: what is wrong, without paths or values: it is told to anybody.
     """
 
-    database: Database
-    store: Store
-    engine: Engine
+    part: str
+    message: str
 
-    def missing(self) -> dict[str, str]:
-        """What is not as it should be, in words, by part; nothing where the server is ready."""
-        found: dict[str, str] = {}
-        try:
-            with self.database.write():  # takes the one lock that every change needs
-                pass
-        except DatabaseError as error:
-            found["database"] = f"cannot be written: {error.orig}"
-        try:
-            with self.store.draft() as draft:
-                draft.write_bytes(b"?")
-        except OSError as error:
-            found["store"] = f"cannot be written: {error.strerror}"
-        free = shutil.disk_usage(self.database.path.parent).free
-        if free < FREE_BYTES:
-            found["disk"] = f"{free:,} bytes are free; {FREE_BYTES:,} are needed"
-        alive = self.engine.alive
-        if alive < self.engine.slots:
-            found["workers"] = f"{alive} of {self.engine.slots} are there"
-        return found
+
+class Readiness:
+    """Looks whether every part is there that a job needs.
+
+    Args:
+        database: must let us write.
+        blob_folder: must take files.
+        engine: must have a worker.
+        floor_bytes: free space below which neither can be relied on.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blob_folder: Path,
+        engine: Engine,
+        *,
+        floor_bytes: int = FLOOR_BYTES,
+    ) -> None:
+        self._looks: dict[str, Callable[[], str | None]] = {
+            "database": lambda: _database(database, floor_bytes),
+            "blobs": lambda: _blobs(blob_folder, floor_bytes),
+            "workers": lambda: _workers(engine),
+        }
+        self._looking = threading.Lock()
+        self._found: list[Obstacle] = []
+        self._at = time.monotonic()
+        self._expires = self._at
+
+    def obstacles(self) -> list[Obstacle]:
+        """What is in the way; nothing if the server is ready."""
+        # Nobody waits for another's look: a stuck one would soon hold every thread that answers.
+        if self._looking.acquire(blocking=False):
+            try:
+                if time.monotonic() >= self._expires:
+                    self._look()
+            finally:
+                self._looking.release()
+        elif time.monotonic() - self._at > STUCK_SECONDS:
+            return [Obstacle("database", f"has not answered for {STUCK_SECONDS:.0f} seconds")]
+        return self._found
+
+    def _look(self) -> None:
+        self._at = time.monotonic()
+        found = ((part, look()) for part, look in self._looks.items())
+        self._found = [Obstacle(part, message) for part, message in found if message]
+        self._at = time.monotonic()
+        self._expires = self._at + FRESH_SECONDS
+
+
+def _database(database: Database, floor_bytes: int) -> str | None:
+    try:
+        database.check_writable()
+    except SQLAlchemyError:
+        return "cannot be written"
+    return _space(database.path.parent, floor_bytes)
+
+
+def _blobs(folder: Path, floor_bytes: int) -> str | None:
+    try:
+        handle, name = tempfile.mkstemp(suffix=".probe", dir=folder)
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        return f"cannot be written: {error.strerror}"
+    return _space(folder, floor_bytes)
+
+
+def _space(folder: Path, floor_bytes: int) -> str | None:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"cannot be measured: {error.strerror}"
+    if free >= floor_bytes:
+        return None
+    return f"has {free // 1024**2:,} MiB of free space, less than {floor_bytes // 1024**2:,} MiB"
+
+
+def _workers(engine: Engine) -> str | None:
+    return None if engine.workers else "none is alive"

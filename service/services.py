@@ -122,7 +122,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
                         Reports(database),
                         quotas,
                         External(database, quotas),
-                        Readiness(database, store, engine),
+                        Readiness(database, settings.blob_folder, engine),
                         Metrics(database, engine),
                         receivers,
                         token,

@@ -1,4 +1,4 @@
-"""GET /healthz and /readyz: is the server there, and can it take work. Neither needs a login."""
+"""Is the server there (GET /healthz), and can it do its work (GET /readyz). Neither needs a login."""
 
 from importlib.metadata import version
 from typing import Literal
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from service.errors import Unavailable
+from service.errors import FieldProblem, Unavailable
 from service.services import CurrentServices
 
 router = APIRouter()
@@ -22,14 +22,14 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """That nothing is missing."""
+    """Nothing keeps the server from its work."""
 
     status: Literal["ready"]
 
 
 @router.get("/healthz")
 def health(request: Request) -> Health:
-    """Whether the server is there; 503 when it cannot reach its database."""
+    """Whether the server can do its work; 503 when it cannot reach its database."""
     with request.app.state.services.database.read() as connection:
         connection.execute(text("SELECT 1"))
     return Health(status="ok", version=version("fallline"), database="ok")
@@ -37,12 +37,13 @@ def health(request: Request) -> Health:
 
 @router.get("/readyz")
 def ready(services: CurrentServices) -> Ready:
-    """Whether the server can take work; 503 names what is missing.
+    """Whether the server can write, store and train now; 503 names each part that is not ready.
 
-    That is: the database and the store can be written, the disk has room, the workers are there.
+    The parts are `database`, `blobs` and `workers`. It is looked at once a second, however often asked.
     """
-    missing = services.readiness.missing()
-    if missing:
-        said = "; ".join(f"{part}: {problem}" for part, problem in missing.items())
-        raise Unavailable(f"Not ready. {said}.")
+    found = services.readiness.obstacles()
+    if found:
+        told = "; ".join(f"{each.part}: {each.message}" for each in found)
+        errors = [FieldProblem(each.part, each.message) for each in found]
+        raise Unavailable(f"Not ready. {told}.", errors=errors)
     return Ready(status="ready")

@@ -1,8 +1,7 @@
-"""/metrics, /readyz and the log: what whoever runs a server sees of it."""
+"""/metrics and the log: what whoever runs a server sees of it."""
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,24 +78,6 @@ def test_the_numbers_of_all_are_for_administrators(live: Live) -> None:
     assert problem(live.anonymous.get("/metrics"))["status"] == 401
     headers = bearer(live, owner="ann", scopes=["read", "submit"])
     assert problem(live.anonymous.get("/metrics", headers=headers))["status"] == 403
-
-
-def test_a_server_that_lacks_nothing_is_ready(live: Live) -> None:
-    answer = live.anonymous.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
-
-
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    with live_server(tmp_path / "home") as live:
-        shutil.rmtree(tmp_path / "home" / "blobs")
-        refused = problem(live.anonymous.get("/readyz"))
-        assert refused["status"] == 503
-        assert "store" in refused["detail"]
-        assert str(tmp_path) not in refused["detail"]
-        (tmp_path / "home" / "blobs").mkdir()
-        assert live.anonymous.get("/readyz").status_code == 200
-        with live.services.database.write():  # somebody writes, for as long as it takes
-            assert live.anonymous.get("/healthz").status_code == 200
 
 
 def test_each_line_of_a_json_log_is_an_object(

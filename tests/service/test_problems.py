@@ -148,7 +148,8 @@ def test_a_bug_is_logged_with_the_id_that_the_answer_carries(
     response = client.get("/raise/bug", headers={"X-Request-ID": "my-id.1"})
     assert problem(response)["request_id"] == "my-id.1"
     failed = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert [record.getMessage() for record in failed] == ["request my-id.1 failed"]
+    (said,) = [record.getMessage() for record in failed]
+    assert said.startswith("request my-id.1 failed: Something went wrong")
     assert failed[0].exc_info is not None
     assert failed[0].exc_info[1] is ERRORS["bug"]
 
