@@ -51,7 +51,7 @@ def relative_losses(standings: NDArray[np.float64]) -> NDArray[np.float64]:
         (n,); normal scores if the first trials do not differ.
     """
     completed = standings[:, 0] == 0
-    losses = standings[completed, 2]
+    losses = np.maximum(standings[completed, 2], 0.0)  # what is said to be the best may be beaten
     if not len(losses):
         return normal_scores(standings)
     logarithms = np.log(losses + NEGLIGIBLE * np.median(losses[:FIRST]) + np.finfo(float).tiny)
@@ -76,6 +76,4 @@ def standing(trial: FrozenTrial, goal: Goal) -> Standing:
 
 def _loss(value: float, goal: Goal) -> float:
     """How far a value is from the best there can be; from 0 if nobody knows that."""
-    if goal.best is None:
-        return goal.sign * value
-    return max(goal.sign * (value - goal.best), 0.0)
+    return goal.sign * (value - (goal.best or 0.0))

@@ -52,10 +52,10 @@ def test_a_text_file_is_read_as_it_is_said_to_be_written(client: Client, tmp_pat
     path = tmp_path / "table.csv"
     lines = (f"{row},5;{'grün' if row % 2 else 'blau'}" for row in range(60))
     path.write_text("\n".join(["größe;farbe", *lines]), encoding="cp1252")
-    said = {"encoding": "cp1252", "delimiter": ";", "decimal": ","}
-    found = client.upload(path, **said)
+    said = {"encoding": "cp1252", "delimiter": ";"}
+    found = client.upload(path, **said, decimal=",")
     assert [column["name"] for column in found["columns"]] == ["größe", "farbe"]
-    assert {field: found["format"][field] for field in said} == said
+    assert found["format"] == {"kind": "text", "decimal_commas": ["größe"], **said}
     with pytest.raises(FalllineError, match="encoding") as refused:
         client.upload(path, encoding="latin-0")
     assert refused.value.problem["field"] == "encoding"
