@@ -87,19 +87,19 @@ def follow(console: Console, views: Iterator[Json]) -> Json:
 
 def show_answer(console: Console, job: Json, best: Json) -> None:
     """The winner, and the best of every optimizer."""
-    counts = job["counts"]
+    counts, config, metric = job["counts"], best["config"], best["metric"]
     metrics = "   ".join(
         f"{name} [bold]{number(name, value)}[/]"
         for name, value in best["metrics"].items()
-        if name != "loss"
+        if name != "loss" or name == metric  # ours is what was minimised, weights and all
     )
-    config, metric = best["config"], best["metric"]
+    measured = "validation, " if job["mode"] == "managed" else ""
     lines = [
         f"[bold green]{config['optimizer']['name']}[/]  {_settings(config['optimizer'])}",
         f"[bold green]{config['schedule']['name']}[/] schedule  {_settings(config['schedule'])}",
         f"batch [bold green]{config['batch']}[/]",
         "",
-        f"{metrics}   [dim](validation, trial {best['trial']})[/]",
+        f"{metrics}   [dim]({measured}trial {best['trial']})[/]",
     ]
     for finalist in best["finalists"]:
         if finalist["number"] == best["trial"]:

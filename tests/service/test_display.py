@@ -10,6 +10,7 @@ from service.client import FalllineError
 COUNTS = {"total": 20, "running": 0, "completed": 10, "dropped": 7, "diverged": 2, "stopped": 1}
 JOB: dict[str, Any] = {
     "id": "01a2-job",
+    "mode": "managed",
     "name": "wi[n]e",
     "state": "completed",
     "metric": "accuracy",
