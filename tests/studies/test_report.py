@@ -209,6 +209,7 @@ def test_a_trial_is_shown_in_the_words_of_the_api() -> None:
         "diverged_at": None,
         "trouble": None,
         "transferred": None,
+        "reason": None,
     }  # fmt: skip
     diverged = view(TRIALS[2], space)
     assert (diverged.outcome, diverged.value, diverged.diverged_at) == ("diverged", None, 12)
