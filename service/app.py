@@ -114,6 +114,9 @@ def server(app: ASGIApp, settings: Settings, closing: threading.Event) -> uvicor
             host=settings.host,
             port=settings.port,
             http=Protocol,
+            # Longer than clients keep theirs (httpx: 5 s): else one sends into a connection that is
+            # being closed, and cannot know whether its request was heard.
+            timeout_keep_alive=75,
             log_config=_log_config(settings.log_level, settings.log_format),
             access_log=False,
             server_header=False,

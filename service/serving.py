@@ -1,5 +1,6 @@
 """Start a server in this process: open everything, say where it is, answer until told to stop."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,9 +12,14 @@ from service.app import create_app, server
 from service.services import open_services
 from service.settings import Settings
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread that computes may keep those that answer waiting for the interpreter: Python's
+5 ms are paid several times an answer, once for each call of the database."""
+
 
 def serve(settings: Settings, console: Console) -> None:
     """Answer until interrupted."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     first_start = not settings.token_file.exists() and settings.token is None
     with open_services(settings) as services:
         console.print(f"Fallline at [bold]{settings.local_url}[/]", highlight=False)

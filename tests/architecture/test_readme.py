@@ -80,7 +80,9 @@ def test_a_command_is_named(readme: str, command: str) -> None:
 
 
 def test_no_command_is_named_that_does_not_exist(readme: str) -> None:
-    named = re.findall(r"(?:`|^\$? *|\b(?:bin/|exec server |run ))fallline ([a-z][a-z-]*)", readme, re.M)
+    named = re.findall(
+        r"(?:`|^\$? *|\b(?:bin/|exec server |run ))fallline ([a-z][a-z-]*)", readme, re.M
+    )
     assert set(named) <= set(COMMANDS)
 
 
