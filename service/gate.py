@@ -46,7 +46,8 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._pass(scope, receive, _Answer(scope, send))
+            answer = _Answer(scope, send)
+            await self._pass(scope, answer.watching(receive), answer)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -113,11 +114,14 @@ class _Answer:
     """The sending side of one request."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         self.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = self.request_id
         self.status = 0
         self.complete = False
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        self._unread = has_body
         self._scope = scope
         self._send = send
         self._began = time.monotonic()
@@ -125,10 +129,24 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            harden(MutableHeaders(scope=message), self._scope["path"], self.request_id)
+            headers = MutableHeaders(scope=message)
+            harden(headers, self._scope["path"], self.request_id)
+            if self._unread:
+                # What is still to come of a refused request would be received for nothing.
+                headers["Connection"] = "close"
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
+
+    def watching(self, receive: Receive) -> Receive:
+        """Receives the same, and knows whether the request has come whole."""
+
+        async def watched() -> Message:
+            message = await receive()
+            self._unread = self._unread and message.get("more_body", False)
+            return message
+
+        return watched
 
     @property
     def seconds(self) -> float:

@@ -284,6 +284,7 @@ def test_a_size_above_the_limit_is_refused_before_the_body_is_sent(live: Live, s
     answer = refused(live, f"Content-Length: {size}")
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"type": "/problems/too-large"' in answer
+    assert b"connection: close" in answer.lower()
     assert f'"value": {size}'.encode() in answer
     assert f"at most {LIMIT} bytes".encode() in answer
 
