@@ -50,6 +50,7 @@ from service.routes import (
 from service.routes.strictness import only_what_is_known
 from service.services import Services
 from service.settings import Settings
+from service.shared_answers import SharedAnswers
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -82,7 +83,7 @@ def create_app(services: Services) -> ASGIApp:
     own.add_api_route("/", _home, include_in_schema=False)
 
     settings = services.settings
-    inner = Dispatcher(own, services.dashboard)
+    inner = SharedAnswers(Dispatcher(own, services.dashboard), services.database)
     limits = RateLimits(settings.requests_per_minute, settings.wrong_tokens_per_minute)
     cookie = cookie_name(settings.port)
     guarded = LoginRequired(BodyLimit(inner), services.database, cookie, limits)

@@ -14,6 +14,7 @@ from rich.console import Console
 from service import catalogue_table, display, operations_commands, ranking, settings
 from service.client import Client, FalllineError, Form, Json
 from service.errors import StartupError
+from service.processes import make_ready
 
 app = typer.Typer(
     help="Which optimizer, learning rate and decay schedule should I use on my data?",
@@ -77,6 +78,7 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Start the server; every setting is an environment variable, listed in the README."""
+    make_ready()  # it imports beside us
     from service.serving import serve as run  # noqa: PLC0415 - torch: seconds nobody else pays
 
     run(settings.load(), console)
@@ -88,6 +90,7 @@ def demo(
     trials: Annotated[int, typer.Option(help="Configurations to try.")] = 120,
 ) -> None:
     """Tune on scikit-learn's digits and show the answer."""
+    make_ready()
     from service.demo import run  # noqa: PLC0415 - torch: seconds nobody else pays
 
     run(settings.load(), console, once=once, trials=trials)

@@ -15,6 +15,7 @@ import dask
 from distributed import Client, Event, Future, LocalCluster, Worker, WorkerPlugin, wait
 from distributed.security import Security
 
+from service.processes import METHOD, WORKER_ENVIRONMENT, make_ready
 from service.worker import (
     Look,
     Network,
@@ -35,20 +36,9 @@ from studies.wave import TrialResult
 NICENESS = 10
 POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
 
-WORKER_ENVIRONMENT = {
-    # One process a core, one thread each: stacks are small enough that threads only cost.
-    "OMP_NUM_THREADS": 1,
-    "MKL_NUM_THREADS": 1,
-    "OPENBLAS_NUM_THREADS": 1,
-    # glibc would map and unmap large blocks at every step, which is up to 10 times slower.
-    # These are the largest values it takes; a larger one is ignored without a word.
-    "MALLOC_MMAP_THRESHOLD_": 2**25,
-    "MALLOC_TRIM_THRESHOLD_": 2**31 - 1,
-    "MALLOC_TOP_PAD_": 2**26,
-}
-
 _CONFIG = {
-    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+    "distributed.worker.multiprocessing-method": METHOD,
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,  # where they are not forked
     # No HTTP beside our own, which has a login.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
@@ -86,20 +76,22 @@ class Engine(AbstractContextManager["Engine"]):
 
     def __init__(self, workers: int) -> None:
         self.slots = workers
-        with dask.config.set(_CONFIG):
-            self._cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                protocol="tls://",
-                security=Security.temporary(),
-                dashboard_address="127.0.0.1:0",
-                memory_limit=0,
-                # What goes wrong reaches us as an exception; missed heartbeats at the end are no news.
-                silence_logs=logging.CRITICAL,
-            )
-            self._client = Client(self._cluster)
-            self._client.register_plugin(_Yielding())
+        make_ready()
+        # For good: a worker that is replaced later is started by the same.
+        dask.config.set(_CONFIG)
+        self._cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=Security.temporary(),
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+            # What goes wrong reaches us as an exception; missed heartbeats at the end are no news.
+            silence_logs=logging.CRITICAL,
+        )
+        self._client = Client(self._cluster)
+        self._client.register_plugin(_Yielding())
 
     @property
     def workers(self) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
+from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from service import jobs, trials
@@ -16,14 +17,21 @@ AT_ONCE = 200  # trials in one look: an old job has thousands
 
 
 class Look(NamedTuple):
-    """A job as it is, and its next trials that have ended, each behind its mark.
+    """A job as it is, and its next trials that have ended: events, made once for all who follow.
 
-    Both as JSON, which is made once for all who follow.
+    Attributes:
+        state: of the job.
+        job: the event that tells of it.
+        trials: an event for each of the trials; its id is the trial's mark.
+        last: the mark of the last of them; of the last that was known, if there are none.
+        more: whether there may be more of them.
     """
 
     state: JobState
-    job: str
-    ended: list[tuple[int, str]]
+    job: bytes
+    trials: bytes
+    last: int
+    more: bool
 
 
 class _Asked(NamedTuple):
@@ -70,5 +78,12 @@ class Looks:
             ended = trials.ended(connection, row.study_id, after=asked.after, limit=AT_ONCE)
         job = job_view(row)
         space = Space(job.spec)
-        told = [(mark, view(trial, space).model_dump_json()) for mark, trial in ended]
-        return Look(job.state, job.model_dump_json(), told)
+        told = b"".join(
+            format_sse_event(
+                event="trial", data_str=view(trial, space).model_dump_json(), id=str(mark)
+            )
+            for mark, trial in ended
+        )
+        about = format_sse_event(event="job", data_str=job.model_dump_json())
+        last = ended[-1][0] if ended else asked.after
+        return Look(job.state, about, told, last, more=len(ended) == AT_ONCE)

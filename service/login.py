@@ -100,8 +100,8 @@ def cookie_name(port: int) -> str:
     return f"fallline_{port}"
 
 
-def current_principal(request: Request) -> Principal:
-    """FastAPI dependency: who is asking.
+async def current_principal(request: Request) -> Principal:
+    """FastAPI dependency: who is asking. Not in a thread, which would take longer than it does.
 
     Raises:
         Unauthorized: nobody is logged in.

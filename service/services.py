@@ -19,7 +19,6 @@ from service.delivery import delivering
 from service.engine import Engine
 from service.errors import StoreUnusable
 from service.external import External
-from service.ingest.apart import make_ready
 from service.live import Looks
 from service.metrics import Metrics
 from service.object_storage import ObjectStorage
@@ -92,7 +91,6 @@ def open_services(settings: Settings) -> Iterator[Services]:
         private_files.make_folder(settings.home)
         token = tokens.ensure_local(database, settings.token_file, settings.token)
         store = _open_store(settings)
-        make_ready()
         with Engine(settings.workers) as engine, closing(Dashboard(database.path)) as dashboard:
             runner = Runner(
                 database,
@@ -158,8 +156,8 @@ def _sweeps(
     return sweeps
 
 
-def current_services(request: Request) -> Services:
-    """FastAPI dependency: the services of this server."""
+async def current_services(request: Request) -> Services:
+    """FastAPI dependency: the services of this server. Not in a thread: there is nothing to wait for."""
     services: Services = request.app.state.services
     return services
 

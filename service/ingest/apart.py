@@ -5,8 +5,6 @@ What a hostile file does to its reader, be it memory, time or a crash, it does t
 
 import json
 import logging
-import multiprocessing
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from pydantic import TypeAdapter
 from service.ingest import read_upload, write_parquet
 from service.ingest.errors import IngestError
 from service.ingest.upload import NOTHING_SAID, Format, Said
+from service.processes import CONTEXT, make_ready
 from studies.data.schema import TableSchema, describe
 from studies.errors import DataError
 
@@ -32,15 +31,6 @@ LONGEST = 10.0  # times as long by the clock: the machine may be busy
 POLL_SECONDS = 0.01
 START_SECONDS = 60.0  # for a reader to begin: the machine may be busy
 
-# A fork of a process that has all modules and no threads takes milliseconds.
-if sys.platform == "win32":
-    _CONTEXT = multiprocessing.get_context("spawn")
-else:
-    _CONTEXT = multiprocessing.get_context("forkserver")
-# What readers import: the main module as well, and pandas, which Arrow imports when it needs it.
-_CONTEXT.set_forkserver_preload(
-    [__name__, "service.cli", "pandas", "PIL.PngImagePlugin", "PIL.JpegImagePlugin"]
-)
 _FORMAT: TypeAdapter[Format] = TypeAdapter(Format)
 
 logger = logging.getLogger(__name__)
@@ -61,13 +51,6 @@ class Described:
     warnings: tuple[str, ...]
 
 
-def make_ready() -> None:
-    """Start what readers are forked from: else the first upload waits for its imports."""
-    reader = _CONTEXT.Process(target=_nothing)
-    reader.start()
-    reader.join()
-
-
 def read_apart(path: Path, media_type: str, draft: Path, said: Said = NOTHING_SAID) -> Described:
     """Read an upload, write its table in canonical form, and describe it.
 
@@ -83,8 +66,9 @@ def read_apart(path: Path, media_type: str, draft: Path, said: Said = NOTHING_SA
     size = path.stat().st_size
     memory = MEMORY + MEMORY_A_BYTE * size
     seconds = SECONDS + SECONDS_A_MEBIBYTE * size / 2**20
-    ours, theirs = _CONTEXT.Pipe(duplex=False)
-    reader = _CONTEXT.Process(
+    make_ready()
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    reader = CONTEXT.Process(
         target=_read, args=(path, media_type, said, draft, theirs), daemon=True
     )
     reader.start()
@@ -102,10 +86,6 @@ def read_apart(path: Path, media_type: str, draft: Path, said: Said = NOTHING_SA
         format=_FORMAT.validate_python(answer["format"]),
         warnings=tuple(answer["warnings"]),
     )
-
-
-def _nothing() -> None:
-    """What a reader does that is there to start the others' parent."""
 
 
 def _read(path: Path, media_type: str, said: Said, draft: Path, answer: Connection) -> None:

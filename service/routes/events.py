@@ -5,31 +5,39 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Header
+from fastapi.sse import KEEPALIVE_COMMENT
+from starlette.responses import StreamingResponse
 
 from service import jobs
 from service.errors import NotFound
 from service.jobs import ENDED
-from service.live import AT_ONCE
 from service.login import CurrentPrincipal
-from service.services import CurrentServices
+from service.services import CurrentServices, Services
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
 LOOK_SECONDS = 0.2  # between two looks whether anything has changed
+# Proxies give up a connection that says nothing for longer (nginx: 60 s).
+QUIET_SECONDS = 15.0
 # Whoever follows longer connects again, and shows the token again, which may be revoked by then.
 STREAM_SECONDS = 600.0
+RESTING = ENDED | {"paused"}
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-def _known(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> None:
-    """Refuse what is not the asker's while the answer can still be a refusal."""
-    with services.database.read() as connection:
-        jobs.get(connection, principal.owner, job_id)
+class _Events(StreamingResponse):
+    """Not FastAPI's own class, by which every event of every stream is made anew."""
+
+    media_type = "text/event-stream"
 
 
-@router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
-async def events(
+@router.get(
+    "/events",
+    response_class=_Events,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+def events(
     services: CurrentServices,
     principal: CurrentPrincipal,
     job_id: str,
@@ -37,40 +45,47 @@ async def events(
         int | None,
         Header(ge=0, lt=2**31, description="Id of the last event that was heard."),
     ] = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> _Events:
     """Follow a job: an event `trial` for each that has ended, an event `job` whenever it changed.
 
     The id of a trial's event says how far you are: who sends it back as `Last-Event-ID`, as browsers
     do by themselves, misses none and hears of none twice. The stream ends when the job has ended or
     rests, and every ten minutes; connect again then, unless the last `job` says that it ended.
     """
+    with services.database.read() as connection:
+        jobs.get(connection, principal.owner, job_id)
+    told = _told(services, principal.owner, job_id, after=last_event_id or 0)
+    return _Events(told, headers=HEADERS)
+
+
+async def _told(services: Services, owner: str, job_id: str, *, after: int) -> AsyncIterator[bytes]:
+    """The events of one stream, those of a look in one piece: a wave ends many trials at once."""
     with services.metrics.streams.track_inprogress():
-        after = last_event_id or 0
-        told = ""
+        told = b""
         version = -1
         until = time.monotonic() + STREAM_SECONDS
+        heard = time.monotonic()
         while not services.closing.is_set() and time.monotonic() < until:
             if version == services.database.version:
+                if time.monotonic() > heard + QUIET_SECONDS:
+                    heard = time.monotonic()
+                    yield KEEPALIVE_COMMENT
                 await asyncio.sleep(LOOK_SECONDS)
                 continue
             # Before the look: what comes later is seen next time.
             version = services.database.version
             try:
-                state, job, ended = await services.looks.at(
-                    principal.owner, job_id, after=after, version=version
-                )
+                look = await services.looks.at(owner, job_id, after=after, version=version)
             except NotFound:  # deleted
                 return
-            for after, trial in ended:
-                yield ServerSentEvent(raw_data=trial, event="trial", id=str(after))
-            if len(ended) == AT_ONCE:
-                version = -1  # there may be more
+            piece = look.trials if look.more or look.job == told else look.trials + look.job
+            if piece:
+                heard = time.monotonic()
+                yield piece
+            after = look.last
+            if look.more:
+                version = -1
                 continue
-            if job != told:
-                told = job
-                yield ServerSentEvent(raw_data=job, event="job")
-            if state in RESTING:
+            told = look.job
+            if look.state in RESTING:
                 return
-
-
-RESTING = ENDED | {"paused"}

@@ -8,7 +8,7 @@ from service.idempotency import Asked
 from service.login import CurrentPrincipal
 
 
-def _asked(
+async def _asked(
     request: Request,
     response: Response,
     principal: CurrentPrincipal,

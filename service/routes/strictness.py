@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from service.errors import FieldProblem, Invalid, UnsupportedMedia
 
 
-def only_what_is_known(request: Request) -> None:
+async def only_what_is_known(request: Request) -> None:
     """FastAPI dependency: refuse what the route would not look at.
 
     Raises:

@@ -24,7 +24,7 @@ from optimizers.objectives import CrossEntropy
 from optimizers.problem import Examples, Problem
 from optimizers.registry import CLASSIC, RULES
 from optimizers.training import train
-from service.engine import WORKER_ENVIRONMENT
+from service.processes import WORKER_ENVIRONMENT
 from tests.optimizers.drive import arrive
 
 TABLE = Examples(torch.rand(640, 64), torch.arange(640) % 10)

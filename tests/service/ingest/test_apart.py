@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from service.ingest import IngestError, apart, read_parquet
-from service.ingest.apart import make_ready, read_apart
+from service.ingest.apart import read_apart
+from service.processes import make_ready
 from studies.data.dialect import Dialect
 from studies.errors import DataError
 
