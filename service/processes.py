@@ -42,11 +42,14 @@ def make_ready() -> None:
     """Start what they are forked from, unless it runs; it imports while its starter goes on."""
     if METHOD == "spawn":
         return
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
     # Read by glibc as a process starts, so a fork cannot ask for it.
     os.environ.update(WORKER_ENVIRONMENT)
     try:
         forkserver.ensure_running()
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -10,7 +10,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import pytorch_optimizer as witness
@@ -37,11 +36,17 @@ def timm(module: str, name: str) -> Any:
     assert spec is not None
     assert spec.submodule_search_locations is not None
     root = spec.submodule_search_locations[0]
-    with patch.dict(sys.modules):
-        for package, path in (("timm", root), ("timm.optim", f"{root}/optim")):
-            sys.modules[package] = ModuleType(package)
-            sys.modules[package].__path__ = [path]
+    hollow = {"timm": root, "timm.optim": f"{root}/optim"}
+    # One by one, not by `patch.dict`: it empties the dictionary for a moment, in which another
+    # thread that imports would make second copies of what is there.
+    for package, path in hollow.items():
+        sys.modules[package] = ModuleType(package)
+        sys.modules[package].__path__ = [path]
+    try:
         return getattr(import_module(f"timm.optim.{module}"), name)
+    finally:
+        for package in hollow:
+            del sys.modules[package]
 
 
 class Yogi(witness.Yogi):
