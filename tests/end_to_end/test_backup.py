@@ -62,52 +62,11 @@ def test_a_backup_taken_under_work_brings_everything_back(machine: Machine, tmp_
         other.stop()
 
 
-@pytest.fixture
-def saved(machine: Machine, tmp_path: Path) -> Path:
-    """A backup of a server that has nothing yet."""
-    machine.start()
-    machine.stop()
-    path = tmp_path / "saved.zip"
-    assert machine.run("backup", path).returncode == 0
-    return path
-
-
-def test_a_backup_that_is_not_whole_leaves_nothing_behind(saved: Path, tmp_path: Path) -> None:
-    content = saved.read_bytes()
-    halves = {"cut": content[: len(content) // 2], "text": b"PK nothing", "empty": b""}
-    with zipfile.ZipFile(saved) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    changed = bytearray(members["database.sqlite"])
-    changed[5000] ^= 1
-    manifest = json.loads(members["manifest.json"])
-    outside = manifest | {"files": manifest["files"] | {"../../outside": "0" * 64}}
-    for name, different in {
-        "digest": {"database.sqlite": bytes(changed)},
-        "outside": {"manifest.json": json.dumps(outside).encode()},
-        "later": {"manifest.json": json.dumps(manifest | {"form": 2}).encode()},
-    }.items():
-        path = tmp_path / f"{name}.zip"
-        with zipfile.ZipFile(path, "w") as archive:
-            for member, data in (members | different).items():
-                archive.writestr(member, data)
-        halves[name] = path.read_bytes()
-    other = Machine(tmp_path / "other")
-    for name, data in halves.items():
-        path = tmp_path / f"{name}.zip"
-        path.write_bytes(data)
-        refused = other.run("restore", path)
-        assert refused.returncode == 1, name
-        assert refused.stderr.count("\n") == 1, refused.stderr  # one line
-        assert not [path for path in other.home.rglob("*") if path.is_file()], name
-
-
-def test_the_doctor_says_how_the_server_is(machine: Machine) -> None:
-    machine.start()
-    found = machine.run("doctor")
+def test_the_doctor_says_how_the_server_is(running_machine: Machine, machine: Machine) -> None:
+    found = running_machine.run("doctor")
     assert found.returncode == 0, found.stdout
     assert "ready at" in found.stdout
-    machine.stop()
-    listener = listen()
+    listener = listen()  # answers nothing
     machine.environment["FALLLINE_PORT"] = str(listener.getsockname()[1])
     told = machine.run("doctor", "--json")
     listener.close()

@@ -8,12 +8,12 @@ pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(300)]
 
 
 def test_the_demo_goes_from_nothing_to_an_answer(machine: Machine) -> None:
-    found = machine.run("demo", "--once", "--trials", "16")
+    found = machine.run("demo", "--once", "--trials", "8")
     assert found.returncode == 0, found.stderr
     assert f"Fallline at {machine.url}" in found.stdout
     assert "digits: 1,797 rows, 65 columns; classification of label" in found.stdout
     assert "Best configuration" in found.stdout
-    assert re.search(r"16 trials in [0-9.]+ s", found.stdout)
+    assert re.search(r"8 trials in [0-9.]+ s", found.stdout)
     accuracy = re.search(r"accuracy ([0-9.]+)%", found.stdout)
     assert accuracy is not None
     assert float(accuracy[1]) > 90

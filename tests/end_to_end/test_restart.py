@@ -20,6 +20,7 @@ SPEC: dict[str, Any] = {
     "space": {"batch": [32], "optimizers": ["sgd", "adam", "momentum"]},
     "budget": {"trials": TRIALS, "epochs": 60},
     "rungs": {"rule": "halving"},
+    "confirmation": {"seeds": 2},
     "seed": 11,
     "transfer": False,  # the same study twice
 }

@@ -84,7 +84,7 @@ def test_the_script_states_the_interval_and_lands_in_it(
     script = tmp_path / "best.py"
     script.write_bytes(answer.content)
     file = str(tables.wine(tmp_path / "wine.csv", imperfect=True))
-    for run in report["confirmation"]["runs"][str(best["trial"])]:
+    for run in report["confirmation"]["runs"][str(best["trial"])][:2]:
         ran = alone(script, file, "--seed", str(run["seed"]))
         low, high = finalist["next_run"]
         assert ran.stdout.splitlines()[-1] == (
