@@ -31,8 +31,12 @@ serve: install  ## Start the server
 	@$(BIN)/fallline serve
 
 .PHONY: test
-test: install  ## Run all tests but the fuzzing
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not fuzzing"
+test: install  ## Run all tests but the journeys and the fuzzing
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not fuzzing" --ignore tests/end_to_end
+
+.PHONY: journeys
+journeys: install  ## Whole machines: the command, servers that are killed, the README's examples
+	$(BIN)/pytest -n 2 --dist loadgroup tests/end_to_end
 
 .PHONY: fuzz
 fuzz: install  ## Thousands of made-up requests to a live server (minutes)

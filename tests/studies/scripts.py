@@ -1,10 +1,13 @@
 """Scripts made for a file, and the trainings of optimizers that they are held against."""
 
+import atexit
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -89,7 +92,7 @@ def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -
 
 BLOCKED = ("fastapi", "optimizers", "optuna", "pandas", "pyarrow", "pydantic", "service", "studies")
 ALONE = f"""\
-import runpy, sys, warnings
+import json, os, runpy, sys, warnings
 
 class Without:
     def __init__(self, finder):
@@ -104,17 +107,40 @@ class Without:
 
 sys.meta_path[:] = map(Without, sys.meta_path)
 warnings.simplefilter("error")
-sys.argv = sys.argv[1:]
+import sklearn.compose, sklearn.feature_extraction.text, sklearn.impute, sklearn.pipeline
+import torch._dynamo  # which torch imports when an optimizer is made
+
+for line in sys.stdin:
+    if os.fork() == 0:
+        break
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+else:
+    sys.exit()
+folder, *sys.argv = json.loads(line)
+os.chdir(folder)
+for stream, name in ((1, "stdout"), (2, "stderr")):
+    os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@cache
+def _starter() -> subprocess.Popen[str]:
+    """A process that forks one for each script, as importing torch takes longer than they do."""
+    started = subprocess.Popen(
+        [sys.executable, "-I", "-c", ALONE],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    atexit.register(started.communicate)
+    return started
+
+
 def alone(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script where nothing of this project, pandas or pyarrow can be imported."""
-    return subprocess.run(
-        [sys.executable, "-I", "-c", ALONE, str(script), *arguments],
-        cwd=script.parent,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    starter, folder = _starter(), script.parent
+    assert starter.stdin is not None
+    assert starter.stdout is not None
+    print(json.dumps([str(folder), str(script), *arguments]), file=starter.stdin, flush=True)
+    code = int(starter.stdout.readline())
+    said = [(folder / name).read_text() for name in ("stdout", "stderr")]
+    return subprocess.CompletedProcess([str(script), *arguments], code, *said)
