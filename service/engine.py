@@ -5,14 +5,17 @@ Losing the engine loses time and nothing else: the database is the truth.
 
 import logging
 import os
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Generic, TypeVar
+from uuid import uuid4
 
 import dask
 from distributed import Client, Event, Future, LocalCluster, Worker, WorkerPlugin, wait
+from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
 from service.processes import METHOD, WORKER_ENVIRONMENT, make_ready
@@ -21,6 +24,7 @@ from service.worker import (
     Network,
     Retrained,
     Wave,
+    begin,
     confirm_wave,
     foretell,
     look,
@@ -35,6 +39,7 @@ from studies.wave import TrialResult
 
 NICENESS = 10
 POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
+DEATHS = 3  # of workers under the same work, before it is what they die of
 
 _CONFIG = {
     "distributed.worker.multiprocessing-method": METHOD,
@@ -43,7 +48,8 @@ _CONFIG = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.scheduler.worker-ttl": "20s",
-    "distributed.scheduler.allowed-failures": 3,
+    # Counted by ourselves: Dask blames whatever waits on the worker that died, begun or not.
+    "distributed.scheduler.allowed-failures": 0,
 }
 
 
@@ -56,12 +62,78 @@ class _Yielding(WorkerPlugin):
 
 T = TypeVar("T")
 
-Work = Future[T]
-"""Something under way on a worker."""
-
 
 class Abandoned(Exception):
     """The wave is no longer wanted: its job was cancelled, or the server is stopping."""
+
+
+class WorkersDied(Exception):
+    """So many workers died while they did it that it is what they die of."""
+
+
+class Work(Generic[T]):
+    """Something under way on a worker; if the worker dies, it begins anew on another.
+
+    Args:
+        client: of the cluster.
+        function: what to do there.
+        arguments: of the function.
+        priority: above 0, ahead of what waits.
+    """
+
+    def __init__(
+        self, client: Client, function: Callable[..., T], *arguments: object, priority: int = 0
+    ) -> None:
+        self._client = client
+        self._call = (function, *arguments)
+        self._priority = priority
+        self._deaths = 0
+        self._lock = threading.Lock()
+        self._start()
+
+    def result(self, wanted: Callable[[], bool]) -> T:
+        """Wait for what comes of it; several may.
+
+        Raises:
+            Abandoned: ``wanted`` said no before it ended.
+            WorkersDied: ``DEATHS`` workers died while they did it.
+        """
+        while True:
+            future = self._future
+            while not future.done():
+                try:
+                    # Not `future.result(timeout)`: where that gives up it cancels what the next
+                    # call would be waiting for.
+                    wait(future, timeout=POLL_SECONDS)
+                except TimeoutError:
+                    if not wanted():
+                        raise Abandoned from None
+            try:
+                result: T = future.result()
+            except KilledWorker:
+                self._start_again(future)
+            else:
+                return result
+
+    def done(self) -> bool:
+        """Whether `result` would not wait."""
+        return bool(self._future.done())
+
+    def _start(self) -> None:
+        self._begun = Event(uuid4().hex, client=self._client)
+        self._future: Future[T] = self._client.submit(
+            begin, self._begun.name, *self._call, pure=False, retries=0, priority=self._priority
+        )
+
+    def _start_again(self, died: Future[T]) -> None:
+        with self._lock:
+            if self._future is not died:  # somebody else who waits has
+                return
+            if self._begun.is_set():
+                self._deaths += 1
+            if self._deaths >= DEATHS:
+                raise WorkersDied(f"{DEATHS} workers that trained it died, one after another")
+            self._start()
 
 
 class Engine(AbstractContextManager["Engine"]):
@@ -100,47 +172,28 @@ class Engine(AbstractContextManager["Engine"]):
         return len(scheduler.workers) if scheduler else 0
 
     def submit(self, wave: Wave) -> Work[list[TrialResult]]:
-        """Start training a wave; its result is `list[TrialResult]`."""
-        return self._client.submit(train_wave, wave, pure=False, retries=0)
+        """Start training a wave."""
+        return Work(self._client, train_wave, wave)
 
     def confirm(self, wave: Wave) -> Work[list[Run]]:
-        """Start training finalists again; its result is `list[Run]`."""
-        return self._client.submit(confirm_wave, wave, pure=False, retries=0)
+        """Start training finalists again."""
+        return Work(self._client, confirm_wave, wave)
 
     def retrain(self, wave: Wave) -> Work[Retrained]:
-        """Start training a wave ahead of those that wait; its result is `Retrained`."""
-        return self._client.submit(retrain, wave, pure=False, retries=0, priority=1)
+        """Start training a wave ahead of those that wait."""
+        return Work(self._client, retrain, wave, priority=1)
 
     def train_network(self, wave: Wave) -> Work[Network]:
-        """Start training a wave of one trial likewise; its result is `Network`."""
-        return self._client.submit(train_network, wave, pure=False, retries=0, priority=1)
+        """Start training a wave of one trial likewise."""
+        return Work(self._client, train_network, wave, priority=1)
 
     def look(self, dataset: Path, spec: StudySpec) -> Work[Look]:
-        """Start preparing a dataset; its result is what there is to know before it is trained on."""
-        return self._client.submit(look, dataset, spec, pure=False, retries=0)
+        """Start preparing a dataset, to know what there is to know before it is trained on."""
+        return Work(self._client, look, dataset, spec)
 
     def foretell(self, dataset: Path, spec: StudySpec) -> Work[Estimate]:
         """Start estimating what a study will cost, ahead of waves that wait."""
-        return self._client.submit(
-            foretell, dataset, spec, self.slots, pure=False, retries=0, priority=1
-        )
-
-    def wait(self, future: Work[T], wanted: Callable[[], bool]) -> T:
-        """What came of a wave or a look.
-
-        Raises:
-            Abandoned: ``wanted`` said no before it ended.
-        """
-        while not future.done():
-            try:
-                # Not `future.result(timeout)`: where that gives up it cancels what the next call
-                # would be waiting for.
-                wait(future, timeout=POLL_SECONDS)
-            except TimeoutError:
-                if not wanted():
-                    raise Abandoned from None
-        result: T = future.result()
-        return result
+        return Work(self._client, foretell, dataset, spec, self.slots, priority=1)
 
     def stop(self, name: str) -> None:
         """Let the waves that watch this name end at their next epoch."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service.engine import Abandoned, Engine, Work
+from service.engine import Abandoned, Engine, Work, WorkersDied
 from service.errors import Unavailable
-from service.worker import Network, Retrained, Wave
+from service.worker import Network, OutOfMemory, Retrained, Wave
 from studies.estimate import Estimate
 from studies.spec import StudySpec
 
@@ -77,16 +77,18 @@ class Replays:
         if not self._waiting.acquire(blocking=False):
             raise Unavailable(f"{PLACES} requests wait for trainings already; try again.")
         try:
-            future = self._find(key, start)
+            work = self._find(key, start)
             deadline = time.monotonic() + self._wait_seconds
             try:
-                return self._engine.wait(future, lambda: time.monotonic() < deadline)
+                return work.result(lambda: time.monotonic() < deadline)
             except Abandoned:
                 raise Unavailable(
                     "The workers are busy: this training has not ended yet. Ask again for its result."
                 ) from None
+            except (WorkersDied, OutOfMemory) as error:
+                raise Unavailable(f"This could not be trained: {error}.") from error
             finally:
-                if future.done():
+                if work.done():
                     self._forget(key)
         finally:
             self._waiting.release()
@@ -101,7 +103,7 @@ class Replays:
     def _make_room(self) -> None:
         """Nobody may ever ask again for what has ended."""
         if len(self._started) >= PLACES:
-            self._started = {k: future for k, future in self._started.items() if not future.done()}
+            self._started = {k: work for k, work in self._started.items() if not work.done()}
         if len(self._started) >= PLACES:
             raise Unavailable(f"{PLACES} trainings are under way already; try again.")
 

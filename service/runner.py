@@ -7,7 +7,8 @@ on from the stored trials and trains again exactly the waves that were under way
 import logging
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -17,12 +18,13 @@ from sqlalchemy import select
 from service import claims, transfers, trials
 from service.claims import Claim, Superseded
 from service.database import Database
-from service.engine import Abandoned, Engine, Work
+from service.engine import Abandoned, Engine, WorkersDied
 from service.errors import Unavailable
 from service.manifest import Conditions, Parts
+from service.quarantine import trained
 from service.store import Store
 from service.tables import datasets
-from service.worker import Wave
+from service.worker import OutOfMemory, Wave
 from studies.confirmation import Run, choose, confirm
 from studies.run import Asked, run_study
 from studies.spec import BudgetSpec, StudySpec
@@ -41,14 +43,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Pending(Generic[T]):
-    """Submitted work that gives up when its job is no longer ours."""
+    """Work under way, as a study waits for it."""
 
-    runner: "Runner"
-    claim: Claim
-    future: Work[T]
+    found: Callable[[], T]
 
     def result(self) -> T:
-        return self.runner.engine.wait(self.future, lambda: self.runner.holds(self.claim))
+        return self.found()
 
 
 class Runner:
@@ -75,6 +75,7 @@ class Runner:
         self._database, self._store = database, store
         self._at_once, self._of_one_owner = at_once, of_one_owner
         self._wake = threading.Event()
+        self._draining = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="runner")
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="job")
@@ -92,8 +93,23 @@ class Runner:
         """Look at the queue now."""
         self._wake.set()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether jobs are under way."""
+        return not all(each.done() for each in self._under_way.values())
+
+    def drain(self, seconds: float) -> None:
+        """Start nothing more, and wait for the waves under way to end and be stored.
+
+        Args:
+            seconds: at most; what has not ended by then is trained again by the next server.
+        """
+        self._draining.set()
+        wait(list(self._under_way.values()), timeout=seconds)
+
     def stop(self) -> None:
         """Leave the jobs under way as they are stored, and end."""
+        self._draining.set()
         self._stopping.set()
         self._wake.set()
         self._thread.join()
@@ -121,7 +137,7 @@ class Runner:
     def _next(self) -> Claim | None:
         """The job to run beside those under way, if there is one and room for it."""
         self._under_way = {job: each for job, each in self._under_way.items() if not each.done()}
-        if len(self._under_way) >= self._at_once or self._stopping.is_set():
+        if len(self._under_way) >= self._at_once or self._draining.is_set():
             return None
         with self._database.write() as connection:
             # Besides them, a job that is running is one whose end could not be written.
@@ -174,7 +190,7 @@ class Runner:
                 select(datasets.c.digest).where(datasets.c.id == claim.dataset_id)
             ).scalar_one()
         dataset = self._local(claim, digest)
-        found = self.engine.wait(self.engine.look(dataset, claim.spec), lambda: self.holds(claim))
+        found = self.engine.look(dataset, claim.spec).result(lambda: self.holds(claim))
         with self._database.write() as connection:
             claims.record_warnings(connection, claim, found.warnings)
             conditions = Conditions(
@@ -218,6 +234,8 @@ class Runner:
             nonlocal budget
             with self._database.read() as connection:
                 budget = claims.budget(connection, claim)
+            if self._draining.is_set():
+                return budget.model_copy(update={"trials": 0})
             return budget
 
         def submit(
@@ -226,7 +244,8 @@ class Runner:
             stop = _stop_name(claim)
             dataset = self._local(claim, digest)  # in use now: its copy stays for another day
             wave = Wave(dataset, spec, members, number, _deadline(seconds_left), stop)
-            return _Pending(self, claim, self.engine.submit(wave))
+            work = self.engine.submit(wave)
+            return _Pending(lambda: trained(self.engine, wave, work, lambda: self.holds(claim)))
 
         with self._database.read() as connection:
             known = trials.read(connection, claim.study_id)
@@ -249,6 +268,8 @@ class Runner:
                     claims.record_told(connection, claim, event.trials, seconds)
             if self._stopping.is_set():  # short waves end before a wait for them asks
                 raise Abandoned
+        if self._draining.is_set():  # which may have kept it from asking for more
+            raise Abandoned
         return budget
 
     def _confirm(self, claim: Claim, digest: str, seconds: float | None) -> None:
@@ -259,7 +280,8 @@ class Runner:
         ) -> _Pending[list[Run]]:
             dataset = self._local(claim, digest)
             wave = Wave(dataset, spec, runs, 0, _deadline(seconds_left), _stop_name(claim))
-            return _Pending(self, claim, self.engine.confirm(wave))
+            work = self.engine.confirm(wave)
+            return _Pending(lambda: work.result(lambda: self.holds(claim)))
 
         with self._database.read() as connection:
             stored = trials.read(connection, claim.study_id)
@@ -269,10 +291,14 @@ class Runner:
         with self._database.write() as connection:
             claims.record_confirming(connection, claim, numbers)
         finalists = [stored[number] for number in numbers]
-        confirmation = confirm(claim.spec, finalists, submit, seconds, self.engine.slots)
+        why = UNCONFIRMED
+        try:
+            confirmation = confirm(claim.spec, finalists, submit, seconds, self.engine.slots)
+        except (WorkersDied, OutOfMemory) as error:  # the search's trials are worth something still
+            confirmation, why = None, f"The finalists could not be trained again: {error}."
         with self._database.write() as connection:
             if confirmation is None:
-                claims.record_warnings(connection, claim, [UNCONFIRMED])
+                claims.record_warnings(connection, claim, [why])
             else:
                 claims.record_confirmed(connection, claim, confirmation)
 

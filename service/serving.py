@@ -38,6 +38,10 @@ def serve(settings: Settings, console: Console) -> None:
         gc.freeze()
         with suppress(KeyboardInterrupt):  # uvicorn has stopped by then, and hands it on
             server(app, settings, services.closing).run()
+        with suppress(KeyboardInterrupt):  # who asks again does not wait
+            if services.runner.is_busy:
+                console.print("Waiting for the waves under way; stop again to end at once.")
+            services.runner.drain(settings.drain_seconds)
 
 
 @contextmanager

@@ -115,6 +115,12 @@ class Settings(BaseSettings):
         le=64,
         description="Of them, those of one owner; the others wait for their turn.",
     )
+    drain_seconds: float = Field(
+        default=30.0,
+        ge=0.0,
+        le=3600.0,
+        description="Seconds that waves under way may still take when the server is asked to stop.",
+    )
     keep_jobs_days: float | None = Field(
         default=None,
         gt=0.0,

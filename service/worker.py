@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
+import psutil
+import torch
 from distributed import Event
 
 from service.ingest import read_parquet
@@ -25,6 +28,10 @@ PREPARING = {"target", "task", "seed", "model", "columns", "split", "class_weigh
 """The fields of a spec that decide how its data is cut and encoded."""
 
 POLL_SECONDS = 0.5  # how often a wave asks whether it should stop
+NO_MEMORY = "can't allocate memory"  # as torch's allocator for CPUs says it, in a RuntimeError
+MESSAGE_CHARACTERS = 200  # the last ones tell how much was asked for
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,32 @@ class Network:
 
     trained: Trained | None
     environment: Environment
+
+
+class OutOfMemory(Exception):
+    """There was not enough memory to train it; the text has the figures."""
+
+
+def begin(begun: str, function: Callable[..., T], *arguments: object) -> T:
+    """Do something on this worker, and let it be known meanwhile that it has begun.
+
+    Raises:
+        OutOfMemory: in place of torch's errors.
+    """
+    event = Event(begun)
+    event.set()
+    try:
+        return function(*arguments)
+    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
+        if type(error) is RuntimeError and NO_MEMORY not in str(error):
+            raise
+        memory = psutil.virtual_memory()
+        said = " ".join(str(error).split())[-MESSAGE_CHARACTERS:]
+        raise OutOfMemory(
+            f"out of memory, with {memory.available:,} of {memory.total:,} bytes free: {said}"
+        ) from None
+    finally:
+        event.clear()
 
 
 def train_wave(wave: Wave) -> list[TrialResult]:

@@ -143,6 +143,7 @@ def _ended(trial: FrozenTrial, result: TrialResult) -> FrozenTrial:
         "audited": result.audited or None,
         "untrained": result.untrained,
         "trouble": result.trouble,
+        "reason": result.reason,
         "rungs": {str(epochs): value for epochs, value in result.rungs.items()} or None,
     }
     attributes |= {name: value for name, value in sometimes.items() if value is not None}

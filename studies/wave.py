@@ -76,6 +76,7 @@ class TrialResult:
         audited: whether it went on to the end to see whether dropping it was right.
         untrained: the study's metric before the first step; None if it never began.
         trouble: what was wrong with the curve of its last rung; None too if it was stopped.
+        reason: why it could not be trained; None if it could.
     """
 
     number: int
@@ -94,6 +95,7 @@ class TrialResult:
     audited: bool = False
     untrained: float | None = None
     trouble: Trouble | None = None
+    reason: str | None = None
 
 
 def build_problem(data: Data, spec: StudySpec) -> Problem:

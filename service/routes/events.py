@@ -23,6 +23,15 @@ QUIET_SECONDS = 15.0
 # Whoever follows longer connects again, and shows the token again, which may be revoked by then.
 STREAM_SECONDS = 600.0
 RESTING = ENDED | {"paused"}
+EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["trial", "job"]},
+        "data": {"type": "string", "description": "As JSON: a TrialView, or a JobView."},
+        "id": {"type": "string", "description": "Of a trial's event: send it as `Last-Event-ID`."},
+    },
+}
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -35,7 +44,7 @@ class _Events(StreamingResponse):
 @router.get(
     "/events",
     response_class=_Events,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}},
 )
 def events(
     services: CurrentServices,

@@ -1,6 +1,7 @@
 """The server vanishes in the middle of a job, and the job does not mind."""
 
 import signal
+import time
 from typing import Any
 
 import optuna
@@ -85,3 +86,36 @@ def test_a_job_survives_its_server(machine: Machine) -> None:
     assert (final["best_value"], final["best_trial"], final["waves"]) == (
         undisturbed["best_value"], undisturbed["best_trial"], undisturbed["waves"],
     )  # fmt: skip
+
+
+@pytest.mark.timeout(300)
+def test_a_server_that_is_asked_to_stop_waits_for_its_waves(machine: Machine) -> None:
+    machine.start()
+    with machine.client() as client:
+        file = breast_cancer(machine.home / "table.csv", imperfect=True)
+        spec = SPEC | {"budget": {"trials": 5000, "epochs": 60}}
+        job = client.submit(client.upload(file, target="diagnosis")["id"], **spec)["id"]
+        view = training(client, job, 1)
+    code, printed = machine.stop()
+    assert (code, "Traceback" in printed) == (0, False), printed
+    assert "Waiting for the waves under way" in printed
+    left = seen(machine, view)
+    assert TrialState.RUNNING not in {state for _, state, *_ in left}  # nothing to train again
+    assert len(left) > view["counts"]["completed"]
+    machine.start()
+    with machine.client() as client:
+        found = until(lambda: (v := client.job(job))["waves"] > view["waves"] + 2 and v)
+        assert found["state"] == "running"
+    # Asked twice, it leaves at once what would take for ever.
+    with machine.client() as client:
+        client.cancel(job)
+        dataset = found["dataset"]
+        endless = client.submit(dataset, **SPEC | {"budget": {"trials": 8, "epochs": 10_000}})
+        training(client, endless["id"], 0)
+    assert machine.server is not None
+    machine.server.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    time.sleep(2.0)  # it has stopped to answer by then, and waits
+    code, printed = machine.stop()
+    assert (code, "Traceback" in printed) == (0, False), printed
+    assert time.monotonic() - began < 25.0

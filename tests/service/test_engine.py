@@ -12,6 +12,7 @@ import pytest
 
 from service.engine import Abandoned, Engine
 from service.ingest import read_upload, write_parquet
+from service.processes import make_ready
 from service.worker import Wave
 from studies.data.schema import describe
 from studies.resolve import resolve
@@ -66,7 +67,7 @@ def descendants() -> list[psutil.Process]:
 def test_workers_train_waves(engine: Engine, dataset: Path) -> None:
     assert engine.slots == 2
     futures = [engine.submit(wave(dataset)) for _ in range(3)]
-    first, *others = [results(engine.wait(future, always)) for future in futures]
+    first, *others = [results(future.result(always)) for future in futures]
     assert [number for number, *_ in first] == list(range(8))
     # The same wave is the same wave, on whichever worker.
     assert others == [first, first]
@@ -78,7 +79,7 @@ def test_waits_that_give_up_as_the_results_come_lose_none(
     monkeypatch.setattr("service.engine.POLL_SECONDS", 0.001)
     asked = wave(dataset, epochs=1, trials=1)
     for _ in range(100):
-        (found,) = engine.wait(engine.submit(asked), always)
+        (found,) = engine.submit(asked).result(always)
         assert found.outcome == "completed"
 
 
@@ -97,7 +98,7 @@ def test_workers_have_one_thread_and_keep_their_memory(engine: Engine) -> None:
 
 
 def test_workers_never_open_the_database(engine: Engine, dataset: Path) -> None:
-    engine.wait(engine.submit(wave(dataset)), always)
+    engine.submit(wave(dataset)).result(always)
 
     def what_is_open() -> tuple[int, list[str], bool]:
         # By value: a worker that looked for it in this module would import what the module does.
@@ -162,9 +163,9 @@ def test_who_has_no_certificate_is_turned_away(engine: Engine) -> None:
 def test_a_wave_that_is_no_longer_wanted_is_given_up(engine: Engine, dataset: Path) -> None:
     future = engine.submit(wave(dataset, epochs=10_000, stop="given-up"))
     with pytest.raises(Abandoned):
-        engine.wait(future, lambda: False)
+        future.result(lambda: False)
     engine.stop("given-up")
-    stopped = engine.wait(future, always)
+    stopped = future.result(always)
     assert {each.outcome for each in stopped} <= {"stopped", "diverged"}
     assert "stopped" in {each.outcome for each in stopped}
 
@@ -172,19 +173,20 @@ def test_a_wave_that_is_no_longer_wanted_is_given_up(engine: Engine, dataset: Pa
 def test_what_goes_wrong_in_a_wave_is_its_error(engine: Engine, dataset: Path) -> None:
     lost = Wave(dataset.with_name("lost"), wave(dataset).spec, [], 0, None, "stop")
     with pytest.raises(FileNotFoundError):
-        engine.wait(engine.submit(lost), always)
+        engine.submit(lost).result(always)
 
 
 def test_a_wave_whose_worker_died_is_trained_again(dataset: Path) -> None:
+    make_ready()  # what workers are forked from is there for good
     before = {process.pid for process in descendants()}
     work = wave(dataset, epochs=400)
     with Engine(1) as engine:
-        expected = results(engine.wait(engine.submit(work), always))
+        expected = results(engine.submit(work).result(always))
         future = engine.submit(work)
         (pid,) = engine._client.run(os.getpid).values()
         until(lambda: any(engine._client.processing().values()))
         os.kill(pid, signal.SIGKILL)
-        assert results(engine.wait(future, always)) == expected
+        assert results(future.result(always)) == expected
         (again,) = engine._client.run(os.getpid).values()
         assert again != pid
         engine.submit(wave(dataset, epochs=10_000))
@@ -205,7 +207,7 @@ def test_a_study_on_the_engine_is_the_study_that_runs_alone(engine: Engine, data
             self.future = engine.submit(Wave(dataset, spec, trials, number, None, "stop"))
 
         def result(self) -> list[TrialResult]:
-            return engine.wait(self.future, always)
+            return self.future.result(always)
 
     def study() -> list[tuple[object, ...]]:
         events = run_study(spec, lambda _, trials, number, __: Pending(trials, number), in_flight=2)

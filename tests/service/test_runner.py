@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Future
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import select
 
 from service import claims, datasets, jobs, tables, trials
+from service.engine import Work
 from service.idempotency import Asked
 from service.services import Services, open_services
 from service.settings import Settings
@@ -316,7 +316,7 @@ def test_a_stopped_confirmation_starts_again_and_ends_the_same(
         unbroken = in_state(services, queue(services, dataset, **spec), "completed")
         confirm = services.runner.engine.confirm
 
-        def endless(wave: Wave) -> "Future[list[Run]]":
+        def endless(wave: Wave) -> Work[list[Run]]:
             budget = wave.spec.budget.model_copy(update={"epochs": 10_000})
             return confirm(replace(wave, spec=wave.spec.model_copy(update={"budget": budget})))
 

@@ -25,6 +25,7 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "workers": "3",
         "jobs": "6",
         "jobs_of_one_owner": "2",
+        "drain_seconds": "12.5",
         "keep_jobs_days": "30",
         "keep_audit_days": "90",
         "quota_bytes": "1000000",

@@ -27,7 +27,7 @@ def engine() -> Iterator[Engine]:
 
 
 def trained(engine: Engine, work: Wave) -> list[TrialResult]:
-    return engine.wait(engine.submit(work), always)
+    return engine.submit(work).result(always)
 
 
 def without_time(found: list[TrialResult]) -> list[TrialResult]:
