@@ -7,6 +7,7 @@ because the one it is made from does nothing but import: it has no threads of ou
 import multiprocessing
 import os
 import sys
+import threading
 from multiprocessing import forkserver
 
 WORKER_ENVIRONMENT = {
@@ -36,20 +37,22 @@ IMPORTED = [
     "PIL.JpegImagePlugin",
 ]
 CONTEXT.set_forkserver_preload(IMPORTED)
+_CHANGING = threading.Lock()  # the environment, which all threads share
 
 
 def make_ready() -> None:
     """Start what they are forked from, unless it runs; it imports while its starter goes on."""
     if METHOD == "spawn":
         return
-    before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
-    # Read by glibc as a process starts, so a fork cannot ask for it.
-    os.environ.update(WORKER_ENVIRONMENT)
-    try:
-        forkserver.ensure_running()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with _CHANGING:
+        before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+        # Read by glibc as a process starts, so a fork cannot ask for it.
+        os.environ.update(WORKER_ENVIRONMENT)
+        try:
+            forkserver.ensure_running()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
