@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Column, Connection, func, select, true, update
 
 from service import outbox, trials
+from service.failpoints import reach
 from service.jobs import MANAGED, stop_running
 from service.manifest import Attempt, Conditions
 from service.progress import counted, keep_best
@@ -149,6 +150,7 @@ def record_asked(connection: Connection, claimed: Claim, asked: Sequence[FrozenT
         finalists=0,
         confirmation=None,
     )
+    reach("wave_half_asked")
     trials.insert_running(connection, claimed.study_id, asked)
 
 
@@ -167,6 +169,7 @@ def record_told(
         waves_done=jobs.c.waves_done + 1,
         **counted([trial.user_attrs["outcome"] for trial in ended]),
     )
+    reach("wave_half_told")
     trials.finish(connection, claimed.study_id, ended)
     if keep_best(connection, claimed.id, claimed.spec.goal, ended):
         outbox.announce(connection, claimed.id, "best")
@@ -245,6 +248,7 @@ def finish(
         Superseded: the job is no longer ours.
     """
     _write(connection, claimed, state=state, seconds=seconds, error=error, finished=now())
+    reach("job_half_finished")
     stop_running(connection, claimed.id, claimed.study_id)
     outbox.announce(connection, claimed.id, state)
 

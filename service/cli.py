@@ -78,10 +78,11 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Start the server; every setting is an environment variable, listed in the README."""
+    known = settings.load()
     make_ready()  # it imports beside us
-    from service.serving import serve as run  # noqa: PLC0415 - torch: seconds nobody else pays
+    from service.supervisor import supervise  # noqa: PLC0415 - a second that nobody else pays
 
-    run(settings.load(), console)
+    raise typer.Exit(supervise(known, errors))
 
 
 @app.command()

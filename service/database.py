@@ -21,6 +21,7 @@ from sqlalchemy.exc import DatabaseError
 
 from service import private_files, schema
 from service.errors import DatabaseInUse, DatabaseUnusable
+from service.failpoints import reach
 
 Synchronous = Literal["normal", "full"]
 
@@ -125,6 +126,7 @@ class Database(AbstractContextManager["Database"]):
                 schema.upgrade(connection)
                 complete = schema.has_optuna_tables(connection)
             if not complete:
+                reach("tables_made")
                 schema.create_optuna_tables(self.url)
                 with self.read() as connection:
                     schema.check(connection)

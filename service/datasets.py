@@ -11,6 +11,7 @@ from sqlalchemy import delete as sql_delete
 from service import owned
 from service.database import Database
 from service.errors import Conflict
+from service.failpoints import reach
 from service.idempotency import Asked
 from service.ingest import NOTHING_SAID, Said, head
 from service.ingest.apart import read_apart
@@ -86,14 +87,17 @@ def add(
 
         with store.changing(digest):
             store.put(digest, draft)
+            reach("bytes_kept")
             try:
                 with database.write() as connection:
-                    return asked.once(connection, content, keep)
+                    dataset_id = asked.once(connection, content, keep)
             finally:
                 with database.read() as connection:
                     named = _names(connection, digest)
                 if not named:  # it was refused, or done before
                     store.remove(digest)
+    reach("dataset_described")
+    return dataset_id
 
 
 def delete(database: Database, store: Store, owner: str, dataset_id: str) -> None:
@@ -111,6 +115,7 @@ def delete(database: Database, store: Store, owner: str, dataset_id: str) -> Non
         with database.write() as connection:
             _delete_row(connection, owner, dataset_id)
             last = not _names(connection, digest)
+        reach("dataset_forgotten")
         if last:  # only now that the row is gone for good
             store.remove(digest)
 

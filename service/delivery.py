@@ -23,6 +23,7 @@ from sqlalchemy import Row
 
 from service import outbox
 from service.database import Database
+from service.failpoints import reach
 from service.webhooks import Receivers, Refused, signing_key
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def _deliver_next(database: Database, receivers: Receivers, key: bytes) -> bool:
     if message is None:
         return False
     error = asyncio.run(_send(message, receivers, key))
+    reach("message_sent")
     with database.write() as connection:
         if error is None:
             outbox.record_delivered(connection, message)

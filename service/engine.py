@@ -4,21 +4,19 @@ Losing the engine loses time and nothing else: the database is the truth.
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
 from uuid import uuid4
 
 import dask
-from distributed import Client, Event, Future, LocalCluster, Worker, WorkerPlugin, wait
+from distributed import Client, Event, Future, LocalCluster, wait
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
-from service.processes import METHOD, WORKER_ENVIRONMENT, make_ready
 from service.worker import (
     Look,
     Network,
@@ -32,35 +30,17 @@ from service.worker import (
     train_network,
     train_wave,
 )
+from service.workers import DASK, Membership, Workers
 from studies.confirmation import Run
 from studies.estimate import Estimate
 from studies.spec import StudySpec
 from studies.wave import TrialResult
 
-NICENESS = 10
 POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
 DEATHS = 3  # of workers under the same work, before it is what they die of
 
-_CONFIG = {
-    "distributed.worker.multiprocessing-method": METHOD,
-    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,  # where they are not forked
-    # No HTTP beside our own, which has a login.
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.scheduler.worker-ttl": "20s",
-    # Counted by ourselves: Dask blames whatever waits on the worker that died, begun or not.
-    "distributed.scheduler.allowed-failures": 0,
-}
-
-
-class _Yielding(WorkerPlugin):
-    """Lets the server go first wherever both want a core: an answer takes milliseconds, a wave seconds."""
-
-    def setup(self, worker: Worker) -> None:
-        os.nice(NICENESS)  # of this thread, and of those that it will start to train in
-
-
 T = TypeVar("T")
+Hire = Callable[[int, Membership], AbstractContextManager[object]]
 
 
 class Abandoned(Exception):
@@ -137,33 +117,36 @@ class Work(Generic[T]):
 
 
 class Engine(AbstractContextManager["Engine"]):
-    """Workers that train waves.
+    """A cluster that trains waves.
 
     Args:
         workers: how many processes.
+        hire: starts so many as members of the cluster, and ends them at the end.
 
     Attributes:
         slots: how many waves can train at once.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, hire: Hire = Workers) -> None:
         self.slots = workers
-        make_ready()
-        # For good: a worker that is replaced later is started by the same.
-        dask.config.set(_CONFIG)
-        self._cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            protocol="tls://",
-            security=Security.temporary(),
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,
-            # What goes wrong reaches us as an exception; missed heartbeats at the end are no news.
-            silence_logs=logging.CRITICAL,
-        )
-        self._client = Client(self._cluster)
-        self._client.register_plugin(_Yielding())
+        security = Security.temporary()
+        with ExitStack() as opened:
+            opened.enter_context(dask.config.set(DASK))
+            self._cluster = opened.enter_context(
+                LocalCluster(
+                    n_workers=0,
+                    host="127.0.0.1",
+                    protocol="tls://",
+                    security=security,
+                    dashboard_address="127.0.0.1:0",
+                    # What goes wrong reaches us as an exception; a worker that is gone is no news.
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+            self._client = opened.enter_context(Client(self._cluster))
+            address = self._cluster.scheduler_address
+            opened.enter_context(hire(workers, Membership(address, security, "127.0.0.1")))
+            self._opened = opened.pop_all()
 
     @property
     def workers(self) -> int:
@@ -200,9 +183,8 @@ class Engine(AbstractContextManager["Engine"]):
         Event(name, client=self._client).set()
 
     def close(self) -> None:
-        """End the workers."""
-        self._client.close()
-        self._cluster.close()
+        """End the workers and the cluster."""
+        self._opened.close()
 
     def __exit__(
         self,

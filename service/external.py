@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, update
 from service import jobs, leases, outbox, progress, trials
 from service.database import Database
 from service.errors import Conflict, Invalid
+from service.failpoints import reach
 from service.idempotency import Asked
 from service.quotas import Quotas
 from service.tables import jobs as table
@@ -102,6 +103,7 @@ class External:
                 held = asked.once(connection, {"count": count, "lease": str(lease)}, hand_out)
                 under_way = trials.running(connection, row.study_id)
                 row = jobs.get(connection, asked.owner, job_id)
+            reach("trial_handed_out")
             return row, [trial for trial in under_way if trial.user_attrs["lease"] == held]
 
     def report(
@@ -204,7 +206,8 @@ class External:
             spec = _spec(row)
             asked.once(connection, content, take_in)
             (trial,) = trials.read(connection, row.study_id, numbers=[number])
-            return trial, spec
+        reach("trial_taken_back")
+        return trial, spec
 
 
 def _row(connection: Connection, asked: Asked, job_id: str) -> Row[Any]:

@@ -26,11 +26,10 @@ if sys.platform == "win32":
     CONTEXT = multiprocessing.get_context("spawn")
 else:
     CONTEXT = multiprocessing.get_context("forkserver")
-METHOD = CONTEXT.get_start_method()
 IMPORTED = [
     "service.cli",  # the main module, which every process imports
-    "service.worker",
-    "service.engine",
+    "service.serving",
+    "service.supervisor",
     "service.ingest.apart",
     "pandas",  # which Arrow imports when it needs it
     "PIL.PngImagePlugin",
@@ -42,7 +41,7 @@ _CHANGING = threading.Lock()  # the environment, which all threads share
 
 def make_ready() -> None:
     """Start what they are forked from, unless it runs; it imports while its starter goes on."""
-    if METHOD == "spawn":
+    if CONTEXT.get_start_method() == "spawn":
         return
     with _CHANGING:
         before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}

@@ -20,6 +20,7 @@ from service.claims import Claim, Superseded
 from service.database import Database
 from service.engine import Abandoned, Engine, WorkersDied
 from service.errors import Unavailable
+from service.failpoints import reach
 from service.manifest import Conditions, Parts
 from service.quarantine import trained
 from service.store import Store
@@ -85,6 +86,7 @@ class Runner:
         """Go on with what an earlier server left, then with the queue."""
         with self._database.write() as connection:
             resumed = claims.requeue_running(connection)
+        reach("job_requeued")
         if resumed:
             logger.info("going on with %d job(s) that were running", resumed)
         self._thread.start()
@@ -142,7 +144,10 @@ class Runner:
         with self._database.write() as connection:
             # Besides them, a job that is running is one whose end could not be written.
             claims.requeue_running(connection, besides=self._under_way)
-            return claims.claim(connection, at_once=self._of_one_owner)
+            claimed = claims.claim(connection, at_once=self._of_one_owner)
+        if claimed is not None:
+            reach("job_claimed")
+        return claimed
 
     def _run_to_its_end(self, claim: Claim) -> None:
         try:
@@ -172,6 +177,7 @@ class Runner:
                     else "No trial reached its last epoch: "
                     "give more seconds, or lower the learning rates.",
                 )
+            reach("job_finished")
         except (Superseded, Abandoned):
             self.engine.stop(_stop_name(claim))
         except Exception as error:  # one job's failure must not end the others
@@ -200,6 +206,7 @@ class Runner:
                 environment=found.environment,
             )
             claims.record_attempt(connection, claim, conditions)
+        reach("attempt_recorded")
         budget = self._search(claim, digest, began)
         if claim.spec.confirmation.seeds:
             left = None if budget.seconds is None else budget.seconds - (time.monotonic() - began)
@@ -251,6 +258,7 @@ class Runner:
             known = trials.read(connection, claim.study_id)
         with self._database.write() as connection:
             transferred = transfers.settle(connection, claim)
+        reach("transfer_settled")
         for event in run_study(
             claim.spec,
             submit,
@@ -260,12 +268,15 @@ class Runner:
             allowed=allowed,
             transferred=transferred,
         ):
+            asked = isinstance(event, Asked)
+            reach("wave_proposed" if asked else "wave_trained")
             with self._database.write() as connection:
-                if isinstance(event, Asked):
+                if asked:
                     claims.record_asked(connection, claim, event.trials)
                 else:
                     seconds = time.monotonic() - began
                     claims.record_told(connection, claim, event.trials, seconds)
+            reach("wave_asked" if asked else "wave_told")
             if self._stopping.is_set():  # short waves end before a wait for them asks
                 raise Abandoned
         if self._draining.is_set():  # which may have kept it from asking for more
@@ -290,17 +301,20 @@ class Runner:
             return
         with self._database.write() as connection:
             claims.record_confirming(connection, claim, numbers)
+        reach("confirmation_announced")
         finalists = [stored[number] for number in numbers]
         why = UNCONFIRMED
         try:
             confirmation = confirm(claim.spec, finalists, submit, seconds, self.engine.slots)
         except (WorkersDied, OutOfMemory) as error:  # the search's trials are worth something still
             confirmation, why = None, f"The finalists could not be trained again: {error}."
+        reach("finalists_trained")
         with self._database.write() as connection:
             if confirmation is None:
                 claims.record_warnings(connection, claim, [why])
             else:
                 claims.record_confirmed(connection, claim, confirmation)
+        reach("confirmation_recorded")
 
     def _fail(self, claim: Claim, seconds: float, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"[:500]

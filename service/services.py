@@ -16,7 +16,7 @@ from service import audit, private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
 from service.delivery import delivering
-from service.engine import Engine
+from service.engine import Engine, Hire
 from service.errors import StoreUnusable
 from service.external import External
 from service.live import Looks
@@ -31,6 +31,7 @@ from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
 from service.webhooks import Receivers
+from service.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,12 @@ class Services:
 
 
 @contextmanager
-def open_services(settings: Settings) -> Iterator[Services]:
+def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services]:
     """Open everything a server needs.
 
     Args:
         settings: where it all is.
+        hire: starts the workers; left out, they are this process's.
 
     Yields:
         The services, closed at the end.
@@ -91,7 +93,10 @@ def open_services(settings: Settings) -> Iterator[Services]:
         private_files.make_folder(settings.home)
         token = tokens.ensure_local(database, settings.token_file, settings.token)
         store = _open_store(settings)
-        with Engine(settings.workers) as engine, closing(Dashboard(database.path)) as dashboard:
+        with (
+            Engine(settings.workers, hire) as engine,
+            closing(Dashboard(database.path)) as dashboard,
+        ):
             runner = Runner(
                 database,
                 store,

@@ -10,6 +10,7 @@ import uvicorn
 from rich.console import Console
 
 from service.app import create_app, server
+from service.engine import Hire
 from service.services import open_services
 from service.settings import Settings
 
@@ -18,11 +19,20 @@ SWITCH_SECONDS = 0.0005
 5 ms are paid several times an answer, once for each call of the database."""
 
 
-def serve(settings: Settings, console: Console) -> None:
-    """Answer until interrupted."""
+def serve(settings: Settings, console: Console, hire: Hire) -> None:
+    """Answer until interrupted.
+
+    Args:
+        settings: of the server.
+        console: for what the user should know.
+        hire: starts the workers.
+
+    Raises:
+        StartupError: something cannot be opened; the text is one line for the terminal.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
     first_start = not settings.token_file.exists() and settings.token is None
-    with open_services(settings) as services:
+    with open_services(settings, hire) as services:
         console.print(f"Fallline at [bold]{settings.local_url}[/]", highlight=False)
         if first_start:
             token = services.token.get_secret_value()

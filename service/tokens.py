@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from service import owned, private_files
 from service.database import Database
 from service.errors import NotFound
+from service.failpoints import reach
 from service.tables import now, tokens
 
 Scope = Literal["read", "submit", "admin"]
@@ -141,6 +142,7 @@ def ensure_local(database: Database, path: Path, given: SecretStr | None) -> Sec
     if token is None:
         token = f"{PREFIX}{secrets.token_urlsafe(32)}"
         private_files.write(path, token)
+        reach("token_written")
     with database.write() as connection:
         _make_only_local(connection, token)
     return SecretStr(token)

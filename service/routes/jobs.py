@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from optimizers.configuration import Configuration
 from service import budgets, datasets, jobs
 from service.errors import Conflict
+from service.failpoints import reach
 from service.idempotency import Asked
 from service.jobs import JobState
 from service.login import CurrentPrincipal
@@ -90,6 +91,7 @@ def delete(services: CurrentServices, principal: CurrentPrincipal, job_id: str) 
     """Delete a job that has ended or rests, with all its trials; there is no way back."""
     with services.database.write() as connection:
         jobs.delete(connection, principal.owner, job_id)
+    reach("job_deleted")
     services.dashboard.forget_deleted()
 
 

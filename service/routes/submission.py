@@ -8,6 +8,7 @@ from pydantic import ConfigDict, RootModel, TypeAdapter, ValidationError
 from sqlalchemy import Row
 
 from service import datasets, jobs
+from service.failpoints import reach
 from service.idempotency import Asked
 from service.login import CurrentPrincipal
 from service.openapi import LOCATION
@@ -106,6 +107,7 @@ def _submit(
     with services.database.write() as connection:
         job_id = asked.once(connection, request, create)
         row = jobs.get(connection, asked.owner, job_id)
+    reach("job_queued")
     services.runner.wake()
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     return job_view(row)

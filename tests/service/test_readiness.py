@@ -1,5 +1,6 @@
 """Real parts that are taken away, and what is said about it."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -94,8 +95,8 @@ def test_a_worker_that_died_is_missed_until_there_is_another(
     database: Database, blobs: Path, engine: Engine
 ) -> None:
     asked = Readiness(database, blobs, engine)
-    (worker,) = engine._cluster.workers.values()
-    psutil.Process(worker.pid).kill()
+    (worker,) = engine._client.run(os.getpid).values()
+    psutil.Process(worker).kill()
     until(lambda: asked.obstacles() == [Obstacle("workers", "none is alive")])
     until(lambda: asked.obstacles() == [])
 
