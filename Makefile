@@ -31,12 +31,16 @@ serve: install  ## Start the server
 	@$(BIN)/fallline serve
 
 .PHONY: test
-test: install  ## Run all tests but the journeys and the fuzzing
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not fuzzing" --ignore tests/end_to_end
+test: install  ## Run all tests but the journeys, the chaos and the fuzzing
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not fuzzing" --ignore tests/end_to_end --ignore tests/chaos
 
 .PHONY: journeys
 journeys: install  ## Whole machines: the command, servers that are killed, the README's examples
 	$(BIN)/pytest -n 2 --dist loadgroup tests/end_to_end
+
+.PHONY: chaos
+chaos: install  ## Kill servers and workers a thousand times (KILLS=40 for less)
+	KILLS=$(or $(KILLS),1000) $(BIN)/pytest -s tests/chaos
 
 .PHONY: fuzz
 fuzz: install  ## Thousands of made-up requests to a live server (minutes)

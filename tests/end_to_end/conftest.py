@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -5,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -33,7 +35,9 @@ class Machine:
             "COLUMNS": "120",
         }
         listener.close()
-        self.server: subprocess.Popen[str] | None = None
+        self.server: subprocess.Popen[bytes] | None = None
+        # Not a pipe, which a server that says much would fill and then wait for.
+        self.log = home.with_name("server.log")
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""
@@ -44,14 +48,15 @@ class Machine:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        server = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve"],
-            env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        with self.log.open("wb") as log:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "service", "serve"],
+                env=self.environment, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         self.server = server
 
         def answers() -> bool:
-            assert server.poll() is None, server.communicate()[0]
+            assert server.poll() is None, self.log.read_text()
             with Client(self.url, "any") as client:
                 return client.healthy()
 
@@ -62,7 +67,7 @@ class Machine:
         assert self.server is not None
         left = psutil.Process(self.server.pid).children(recursive=True)
         self.server.kill()
-        self.server.communicate()
+        self.server.wait()
         self.server = None
         _, alive = psutil.wait_procs(left, timeout=60)
         assert alive == []
@@ -72,12 +77,37 @@ class Machine:
         assert self.server is not None
         left = psutil.Process(self.server.pid).children(recursive=True)
         self.server.send_signal(signal_number)
-        printed, _ = self.server.communicate(timeout=60)
-        code = self.server.returncode
+        code = self.server.wait(timeout=60)
         self.server = None
         _, alive = psutil.wait_procs(left, timeout=60)
         assert alive == []
-        return code, printed
+        return code, self.log.read_text()
+
+    def ready(self) -> bool:
+        """Whether it can do its work."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).is_success
+        except httpx.TransportError:
+            return False
+
+    def processes(self) -> tuple[psutil.Process, list[psutil.Process]]:
+        """The process that answers, and those that train."""
+        assert self.server is not None
+        ports = {int(self.url.rpartition(":")[2])}
+        workers, answering = [], None
+        for process in psutil.Process(self.server.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found = {
+                    each.laddr.port
+                    for each in process.net_connections(kind="inet")
+                    if each.status == psutil.CONN_LISTEN
+                }
+                if found & ports:
+                    answering = process
+                elif found:
+                    workers.append(process)
+        assert answering is not None
+        return answering, workers
 
     def client(self) -> Client:
         """A client of the server."""
