@@ -11,7 +11,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from service import catalogue_table, display, operations_commands, ranking, settings
+from service import (
+    catalogue_table,
+    cluster_commands,
+    display,
+    operations_commands,
+    ranking,
+    settings,
+)
 from service.client import Client, FalllineError, Form, Json
 from service.errors import StartupError
 from service.processes import make_ready
@@ -27,12 +34,17 @@ tokens = typer.Typer()
 app.add_typer(datasets, name="datasets", help="List your datasets, or delete one.")
 app.add_typer(jobs, name="jobs", help="List your jobs, or delete one.")
 app.add_typer(tokens, name="tokens", help="List your tokens, make or revoke one.")
+app.add_typer(
+    cluster_commands.cluster, name="cluster", help="Certificates for a cluster of machines."
+)
 console = Console()
 errors = Console(stderr=True)
 for command in (
     operations_commands.doctor,
     operations_commands.backup,
     operations_commands.restore,
+    cluster_commands.scheduler,
+    cluster_commands.worker,
 ):
     app.command()(command)
 

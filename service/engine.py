@@ -1,4 +1,4 @@
-"""The cluster that trains: Dask distributed, embedded in the server, loopback only, over TLS.
+"""What trains: the workers of a Dask cluster, which is the server's own, or one by address.
 
 Losing the engine loses time and nothing else: the database is the truth.
 """
@@ -13,11 +13,14 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 import dask
-from distributed import Client, Event, Future, LocalCluster, wait
+from distributed import Client, Event, Future, wait
+from distributed.client import FutureCancelledError, FuturesCancelledError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
-from distributed.security import Security
 
+from service.cluster import LOST, connected, embedded, fitting
 from service.worker import (
+    KIND,
     Look,
     Network,
     Retrained,
@@ -38,6 +41,8 @@ from studies.wave import TrialResult
 
 POLL_SECONDS = 0.25  # how often a wait for a wave looks whether it is still wanted
 DEATHS = 3  # of workers under the same work, before it is what they die of
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Hire = Callable[[int, Membership], AbstractContextManager[object]]
@@ -88,10 +93,18 @@ class Work(Generic[T]):
                 except TimeoutError:
                     if not wanted():
                         raise Abandoned from None
+                except FuturesCancelledError:
+                    break  # `result` says why
             try:
                 result: T = future.result()
             except KilledWorker:
-                self._start_again(future)
+                self._start_again(future, begun=self._begun.is_set())
+            except FutureCancelledError as error:
+                if error.reason != LOST:
+                    raise
+                self._start_again(future, begun=False)  # sent as soon as there is a scheduler
+            except CommClosedError:  # the scheduler was lost while it handed the result on
+                self._start_again(future, begun=False)
             else:
                 return result
 
@@ -102,57 +115,59 @@ class Work(Generic[T]):
     def _start(self) -> None:
         self._begun = Event(uuid4().hex, client=self._client)
         self._future: Future[T] = self._client.submit(
-            begin, self._begun.name, *self._call, pure=False, retries=0, priority=self._priority
+            begin,
+            self._begun.name,
+            *self._call,
+            pure=False,
+            retries=0,
+            priority=self._priority,
+            resources={KIND: 1},
         )
 
-    def _start_again(self, died: Future[T]) -> None:
+    def _start_again(self, lost: Future[T], *, begun: bool) -> None:
         with self._lock:
-            if self._future is not died:  # somebody else who waits has
+            if self._future is not lost:  # somebody else who waits has
                 return
-            if self._begun.is_set():
-                self._deaths += 1
+            self._deaths += begun
             if self._deaths >= DEATHS:
                 raise WorkersDied(f"{DEATHS} workers that trained it died, one after another")
             self._start()
 
 
 class Engine(AbstractContextManager["Engine"]):
-    """A cluster that trains waves.
+    """Workers that train waves.
 
     Args:
-        workers: how many processes.
-        hire: starts so many as members of the cluster, and ends them at the end.
+        workers: how many waves to train at once.
+        hire: starts as many workers as members of a cluster, and ends them at the end.
+        cluster: that has workers already; left out, one of its own is made.
 
     Attributes:
         slots: how many waves can train at once.
+
+    Raises:
+        ClusterUnusable: the cluster cannot be reached, or has no worker of this server's versions.
     """
 
-    def __init__(self, workers: int, hire: Hire = Workers) -> None:
+    def __init__(
+        self, workers: int, hire: Hire = Workers, cluster: Membership | None = None
+    ) -> None:
         self.slots = workers
-        security = Security.temporary()
         with ExitStack() as opened:
             opened.enter_context(dask.config.set(DASK))
-            self._cluster = opened.enter_context(
-                LocalCluster(
-                    n_workers=0,
-                    host="127.0.0.1",
-                    protocol="tls://",
-                    security=security,
-                    dashboard_address="127.0.0.1:0",
-                    # What goes wrong reaches us as an exception; a worker that is gone is no news.
-                    silence_logs=logging.CRITICAL,
-                )
-            )
-            self._client = opened.enter_context(Client(self._cluster))
-            address = self._cluster.scheduler_address
-            opened.enter_context(hire(workers, Membership(address, security, "127.0.0.1")))
+            if cluster is None:
+                cluster = opened.enter_context(embedded())
+                self._client = opened.enter_context(connected(cluster))
+                opened.enter_context(hire(workers, cluster))
+            else:
+                opened.enter_context(hire(0, cluster))  # its workers are started where they are
+                self._client = opened.enter_context(connected(cluster))
             self._opened = opened.pop_all()
 
     @property
     def workers(self) -> int:
-        """How many workers are there now; one that died is soon replaced."""
-        scheduler = self._cluster.scheduler
-        return len(scheduler.workers) if scheduler else 0
+        """How many workers there are now that could train a wave."""
+        return fitting(self._client)
 
     def submit(self, wave: Wave) -> Work[list[TrialResult]]:
         """Start training a wave."""
@@ -180,7 +195,10 @@ class Engine(AbstractContextManager["Engine"]):
 
     def stop(self, name: str) -> None:
         """Let the waves that watch this name end at their next epoch."""
-        Event(name, client=self._client).set()
+        try:
+            Event(name, client=self._client).set()
+        except OSError:
+            logger.warning("the scheduler is away, and with it the waves that were to be stopped")
 
     def close(self) -> None:
         """End the workers and the cluster."""

@@ -233,3 +233,11 @@ class BackupError(StartupError):
 
 class StoreUnusable(StartupError):
     """The store of datasets cannot be written."""
+
+
+class CertificatesUnusable(StartupError):
+    """Certificates of a cluster are missing, or cannot be made."""
+
+
+class ClusterUnusable(StartupError):
+    """The cluster cannot be reached, or none of its workers fits this server."""

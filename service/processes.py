@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from multiprocessing import forkserver
 
 WORKER_ENVIRONMENT = {
@@ -26,21 +27,27 @@ if sys.platform == "win32":
     CONTEXT = multiprocessing.get_context("spawn")
 else:
     CONTEXT = multiprocessing.get_context("forkserver")
-IMPORTED = [
+READING = [
     "service.cli",  # the main module, which every process imports
-    "service.serving",
-    "service.supervisor",
     "service.ingest.apart",
     "pandas",  # which Arrow imports when it needs it
     "PIL.PngImagePlugin",
     "PIL.JpegImagePlugin",
 ]
-CONTEXT.set_forkserver_preload(IMPORTED)
+"""What readers of uploads need."""
+
+ALL = [*READING, "service.serving", "service.supervisor"]
+"""What servers and workers need besides."""
+
 _CHANGING = threading.Lock()  # the environment, which all threads share
 
 
-def make_ready() -> None:
-    """Start what they are forked from, unless it runs; it imports while its starter goes on."""
+def make_ready(imported: Sequence[str] = ALL) -> None:
+    """Start what they are forked from, unless it runs; it imports while its starter goes on.
+
+    Args:
+        imported: the modules.
+    """
     if CONTEXT.get_start_method() == "spawn":
         return
     with _CHANGING:
@@ -48,6 +55,7 @@ def make_ready() -> None:
         # Read by glibc as a process starts, so a fork cannot ask for it.
         os.environ.update(WORKER_ENVIRONMENT)
         try:
+            CONTEXT.set_forkserver_preload(list(imported))
             forkserver.ensure_running()
         finally:
             for name, value in before.items():

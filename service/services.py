@@ -12,7 +12,7 @@ import optuna
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from service import audit, private_files, tokens
+from service import audit, certificates, private_files, tokens
 from service.dashboard import Dashboard
 from service.database import Database
 from service.delivery import delivering
@@ -31,7 +31,7 @@ from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
 from service.webhooks import Receivers
-from service.workers import Workers
+from service.workers import Membership, Workers
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
         token = tokens.ensure_local(database, settings.token_file, settings.token)
         store = _open_store(settings)
         with (
-            Engine(settings.workers, hire) as engine,
+            Engine(settings.workers, hire, _cluster(settings)) as engine,
             closing(Dashboard(database.path)) as dashboard,
         ):
             runner = Runner(
@@ -133,6 +133,14 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
                     )
             finally:
                 runner.stop()
+
+
+def _cluster(settings: Settings) -> Membership | None:
+    if settings.cluster is None:
+        return None
+    return Membership(
+        settings.cluster, certificates.security(settings.cluster, settings.certificate_folder)
+    )
 
 
 def _open_store(settings: Settings) -> Store:

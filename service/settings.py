@@ -41,6 +41,24 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def check_address(address: str) -> None:
+    """See that this is where a scheduler may be.
+
+    Raises:
+        ValueError: it is not.
+    """
+    parts = urlsplit(address)
+    try:
+        given = parts.port is not None
+    except ValueError:  # no number, or too large
+        given = False
+    only = not (parts.path or parts.query or parts.fragment or parts.username)
+    if parts.scheme not in {"tls", "tcp"} or not parts.hostname or not given or not only:
+        raise ValueError(
+            f"must be an address such as tls://scheduler.example.org:8786; got {address!r}"
+        )
+
+
 class Settings(BaseSettings):
     """The settings of one server."""
 
@@ -105,6 +123,21 @@ class Settings(BaseSettings):
         ge=1,
         le=1024,
         description="Processes that train; left out, one for each CPU core.",
+    )
+    cluster: str | None = Field(
+        default=None,
+        description="Address of a Dask scheduler whose workers train, `tls://HOST:PORT`; left out, the "
+        "server starts workers of its own. `FALLLINE_WORKERS` then says how many waves it sends at once.",
+    )
+    cluster_insecure: bool = Field(
+        default=False,
+        description="Whether a cluster beyond this machine may be joined without TLS: whoever reaches "
+        "its ports can then run code on all of its machines.",
+    )
+    certificates: Path | None = Field(
+        default=None,
+        description="Folder with the certificates of the cluster; left out, `certificates` in the home "
+        "folder.",
     )
     jobs: int = Field(
         default=4, ge=1, le=64, description="Jobs that run at once and share the workers."
@@ -251,6 +284,19 @@ class Settings(BaseSettings):
             raise ValueError(f"must be an address such as s3://bucket/prefix; got {value!r}")
         return value
 
+    @field_validator("cluster")
+    @classmethod
+    def _cluster_is_an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _plain_cluster_only_on_purpose(self) -> "Settings":
+        if self.cluster is not None:
+            self.check_secure(self.cluster)
+        return self
+
     @model_validator(mode="after")
     def _open_to_others_only_on_purpose(self) -> "Settings":
         if not _is_loopback(self.host) and "allowed_hosts" not in self.model_fields_set:
@@ -265,6 +311,26 @@ class Settings(BaseSettings):
         if self.webhook_hosts and self.webhook_secret is None:
             raise ValueError(f"{PREFIX}WEBHOOK_SECRET must be given for webhooks")
         return self
+
+    def check_secure(self, address: str) -> None:
+        """See that a scheduler's address needs certificates, unless nobody else can reach it.
+
+        Raises:
+            ValueError: it does not, and the settings do not allow that.
+        """
+        parts = urlsplit(address)
+        if parts.scheme == "tcp" and not (
+            self.cluster_insecure or _is_loopback(parts.hostname or "")
+        ):
+            raise ValueError(
+                f"{address!r} has no TLS: whoever reaches the cluster could run code in it. Use tls://, "
+                f"or set {PREFIX}CLUSTER_INSECURE=true"
+            )
+
+    @property
+    def certificate_folder(self) -> Path:
+        """Where the certificates of the cluster are."""
+        return self.certificates or self.home / "certificates"
 
     @property
     def database_url(self) -> str:

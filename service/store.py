@@ -34,22 +34,30 @@ def digest_of(file: Path) -> str:
 class Store:
     """Immutable files.
 
-    Only one process may own the folder: opening it sweeps away what an earlier one left undone.
+    Only one process may own the folder: opening it sweeps away what an earlier one left undone. Others
+    may read it, and fetch into it what is not there.
 
     Args:
         folder: where the files are, or copies of them; made if it does not exist.
         storage: where the files are if not in the folder.
         cache_bytes: that copies may take; those in use may take more.
+        owned: whether this process is that one.
     """
 
     def __init__(
-        self, folder: Path, storage: ObjectStorage | None = None, cache_bytes: int | None = None
+        self,
+        folder: Path,
+        storage: ObjectStorage | None = None,
+        cache_bytes: int | None = None,
+        *,
+        owned: bool = True,
     ) -> None:
         private_files.make_folder(folder)
         self._folder, self._storage, self._cache_bytes = folder, storage, cache_bytes
         self._locks = [threading.Lock() for _ in range(64)]
-        for left_over in folder.glob(f"*{UNFINISHED}"):
-            left_over.unlink()
+        if owned:
+            for left_over in folder.glob(f"*{UNFINISHED}"):
+                left_over.unlink()
 
     @contextmanager
     def draft(self) -> Iterator[Path]:

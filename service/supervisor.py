@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from service.errors import StartupError
-from service.processes import CONTEXT, make_ready
+from service.processes import CONTEXT, READING, make_ready
 from service.settings import Settings
 from service.workers import Membership, Workers, end_with_parent
 
@@ -103,6 +103,7 @@ def _serve(settings: Settings, supervisor: Connection) -> None:
     @contextmanager
     def hire(number: int, membership: Membership) -> Iterator[None]:
         _ask(supervisor, (number, membership))
+        make_ready(READING)  # a forked process cannot use what it was forked from; workers go first
         try:
             yield
         finally:

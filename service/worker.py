@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,11 +15,13 @@ import psutil
 import torch
 from distributed import Event
 
+from service.errors import Unavailable
 from service.ingest import read_parquet
+from service.store import Store
 from studies.confirmation import Run, run_confirmation
 from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
-from studies.environment import Environment, present_environment
+from studies.environment import PACKAGES, Environment, present_environment
 from studies.estimate import Estimate, estimate
 from studies.spec import StudySpec
 from studies.trained import Trained, train_for_weights
@@ -29,9 +32,16 @@ PREPARING = {"target", "task", "seed", "model", "columns", "split", "class_weigh
 
 POLL_SECONDS = 0.5  # how often a wave asks whether it should stop
 NO_MEMORY = "can't allocate memory"  # as torch's allocator for CPUs says it, in a RuntimeError
+STORE_SECONDS = 600.0  # how long a worker waits for a storage that is away
 MESSAGE_CHARACTERS = 200  # the last ones tell how much was asked for
 
+KIND = "fallline " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+"""The resource by which waves find workers of the server's own versions: others could not read them,
+or would come to other numbers."""
+
 T = TypeVar("T")
+
+_store: Store | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,8 @@ class Wave:
     """Everything that a worker needs to train a wave.
 
     Attributes:
-        dataset: the canonical Parquet file.
+        dataset: the canonical Parquet file on the server's machine; its name is its digest, by which a
+            worker elsewhere has it fetched.
         spec: the resolved spec.
         trials: what to train.
         number: of the wave within its study; of no matter in a confirmation.
@@ -153,10 +164,33 @@ def _data(dataset: Path, spec: StudySpec) -> Data:
     return _prepared(dataset, spec.model_dump_json(include=PREPARING))
 
 
+def use_store(store: Store) -> None:
+    """Have the datasets of waves fetched from there: the server's files are on another machine."""
+    global _store  # noqa: PLW0603 - set once, as the process begins
+    _store = store
+
+
+def _fetched(store: Store, digest: str) -> Path:
+    """The local copy of a dataset; waits for a storage that is away.
+
+    Raises:
+        Unavailable: it has been away for too long.
+        NotFound: it has no such dataset.
+    """
+    deadline = time.monotonic() + STORE_SECONDS
+    while True:
+        try:
+            return store.path(digest)
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_SECONDS)
+
+
 @lru_cache(maxsize=4)
 def _prepared(dataset: Path, fields: str) -> Data:
     """The dataset cut and encoded as these fields of a spec ask."""
-    table = read_parquet(dataset)
+    table = read_parquet(dataset if _store is None else _fetched(_store, dataset.name))
     return prepare(table, describe(table), StudySpec.model_validate_json(fields))
 
 

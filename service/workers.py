@@ -8,14 +8,20 @@ import time
 from contextlib import AbstractContextManager
 from multiprocessing import connection, parent_process
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 import dask
+import psutil
 from distributed import Worker
 from distributed.security import Security
 
+from service.object_storage import ObjectStorage
 from service.processes import CONTEXT, make_ready
+from service.store import Store
+
+logger = logging.getLogger(__name__)
 
 NICENESS = 10  # the server goes first: an answer takes milliseconds, a wave seconds
 SHORT_LIFE_SECONDS = 1.0  # a worker that died so young is not replaced before as long again
@@ -30,6 +36,20 @@ DASK = {
 }
 
 
+class Place(NamedTuple):
+    """Where datasets are kept, as `Store` takes it.
+
+    Attributes:
+        folder: of local copies.
+        elsewhere: address of the file system that has the originals.
+        cache_bytes: that copies may take.
+    """
+
+    folder: Path
+    elsewhere: str
+    cache_bytes: int
+
+
 class Membership(NamedTuple):
     """What a worker needs to join a cluster.
 
@@ -37,11 +57,13 @@ class Membership(NamedTuple):
         address: of its scheduler.
         security: certificates, or the paths of theirs.
         host: address of this machine that the others reach the worker at; None to find it out.
+        store: where datasets are, for workers that do not share the server's disk.
     """
 
     address: str
     security: Security
     host: str | None = None
+    store: Place | None = None
 
 
 class Workers(AbstractContextManager["Workers"]):
@@ -102,25 +124,40 @@ class Workers(AbstractContextManager["Workers"]):
 
 def work(membership: Membership) -> None:
     """Be a worker until the cluster or who started this process is gone."""
+    from service.worker import KIND, use_store  # noqa: PLC0415 - torch: who starts us does without
+
     end_with_parent()
     os.nice(NICENESS)
     # What goes wrong reaches the server as an exception; a lost scheduler is no news.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     dask.config.set(DASK)
-    asyncio.run(_work(membership))
+    if membership.store is not None:
+        folder, elsewhere, cache_bytes = membership.store
+        use_store(Store(folder, ObjectStorage(elsewhere), cache_bytes, owned=False))
+    try:
+        asyncio.run(_work(membership, {KIND: 1, "memory": _memory()}))
+    except OSError as error:  # such as a certificate that is not the cluster's
+        logger.warning("cannot join %s: %s", membership.address, error)
+        os._exit(1)
     os._exit(0)  # not waiting for a wave that nobody waits for
 
 
-async def _work(membership: Membership) -> None:
+async def _work(membership: Membership, resources: dict[str, float]) -> None:
     async with Worker(
         membership.address,
         security=membership.security,
         host=membership.host,
         nthreads=1,
+        resources=resources,
         memory_limit=0,
         dashboard_address="127.0.0.1:0",
     ) as worker:
         await worker.finished()
+
+
+def _memory() -> float:
+    """A worker's share of this machine's bytes."""
+    return psutil.virtual_memory().total / (os.cpu_count() or 1)
 
 
 def end_with_parent() -> None:

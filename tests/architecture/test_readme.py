@@ -54,7 +54,7 @@ def test_a_setting_has_a_row_with_its_default_and_meaning(readme: str, name: str
     assert len(meaning.split()) >= 3
     value = SETTINGS[name].default
     if isinstance(value, str | int | float):
-        assert _plain(default).removesuffix(".0") == str(value).removesuffix(".0")
+        assert _plain(default).removesuffix(".0") == str(value).removesuffix(".0").lower()
     elif isinstance(value, tuple) and value:
         assert _plain(default).split(",") == list(value)
     else:

@@ -23,6 +23,9 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "webhook_secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
         "max_upload_bytes": "1000",
         "workers": "3",
+        "cluster": "tls://scheduler.example.org:8786",
+        "cluster_insecure": "true",
+        "certificates": str(tmp_path / "certificates"),
         "jobs": "6",
         "jobs_of_one_owner": "2",
         "drain_seconds": "12.5",
@@ -105,3 +108,26 @@ def test_a_refusal_names_the_variable(
         load()
     assert str(refused.value).startswith(text)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tls://host",
+        "host:8786",
+        "http://host:8786",
+        "tls://host:99999",
+        "tls://a@host:1",
+        "tls://h:1/x",
+    ],
+)
+def test_a_cluster_is_named_by_scheme_host_and_port(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"FALLLINE_CLUSTER: must be an address such as tls://"):
+        load(cluster=address)
+
+
+def test_a_cluster_beyond_this_machine_needs_tls_unless_it_is_asked_for() -> None:
+    assert load(cluster="tcp://127.0.0.1:8786").cluster == "tcp://127.0.0.1:8786"
+    with pytest.raises(SettingsError, match=r"no TLS.*FALLLINE_CLUSTER_INSECURE=true"):
+        load(cluster="tcp://10.0.0.5:8786")
+    assert load(cluster="tcp://10.0.0.5:8786", cluster_insecure=True).cluster_insecure
