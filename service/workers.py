@@ -5,8 +5,10 @@ import logging
 import os
 import threading
 import time
-from contextlib import AbstractContextManager
-from multiprocessing import connection, parent_process
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe, parent_process
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +26,10 @@ from service.store import Store
 logger = logging.getLogger(__name__)
 
 NICENESS = 10  # the server goes first: an answer takes milliseconds, a wave seconds
+BEAT_SECONDS = 1.0  # between two signs of a worker's life
+SILENT_SECONDS = 30.0  # after which it is taken for dead; the scheduler's own patience ends before
+BEGIN_SECONDS = 300.0  # until the first: the machine may be busy importing
+POLL_SECONDS = 2.0
 SHORT_LIFE_SECONDS = 1.0  # a worker that died so young is not replaced before as long again
 
 DASK = {
@@ -66,8 +72,35 @@ class Membership(NamedTuple):
     store: Place | None = None
 
 
+@dataclass
+class _Member:
+    """A worker's process, and when it last gave a sign of life."""
+
+    process: BaseProcess
+    pulse: Connection
+    began: float
+    seen: float | None = None
+
+    def feel(self) -> None:
+        """Take in what signs there are."""
+        with suppress(EOFError, OSError):  # it is dead, and soon replaced
+            while self.pulse.poll():
+                self.pulse.recv_bytes()
+                self.seen = time.monotonic()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it has been silent for too long: stopped, or stuck in a call that never ends."""
+        now = time.monotonic()
+        if self.seen is None:
+            return now - self.began > BEGIN_SECONDS
+        return now - self.seen > SILENT_SECONDS
+
+
 class Workers(AbstractContextManager["Workers"]):
     """So many workers of one cluster, started by this process and ended with it.
+
+    One that dies is replaced at once, one that hangs is killed and replaced.
 
     Args:
         number: of processes, each with one thread.
@@ -77,19 +110,20 @@ class Workers(AbstractContextManager["Workers"]):
     def __init__(self, number: int, membership: Membership) -> None:
         make_ready()
         self._membership = membership
-        self._closed, self._closing = connection.Pipe(duplex=False)
-        self._processes = [self._start() for _ in range(number)]
-        self._thread = threading.Thread(target=self._replace_the_dead, name="workers", daemon=True)
+        self._closed, self._closing = Pipe(duplex=False)
+        self._members = [self._start() for _ in range(number)]
+        self._thread = threading.Thread(target=self._watch, name="workers", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End them, whatever they do; once is enough."""
         self._closing.close()
         self._thread.join()
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.join()
+        for member in self._members:
+            member.process.kill()
+        for member in self._members:
+            member.process.join()
+            member.pulse.close()
 
     def __exit__(
         self,
@@ -100,30 +134,40 @@ class Workers(AbstractContextManager["Workers"]):
         """Close."""
         self.close()
 
-    def _start(self) -> BaseProcess:
-        process = CONTEXT.Process(target=work, args=(self._membership,), name="worker")
+    def _start(self) -> _Member:
+        pulse, theirs = Pipe(duplex=False)
+        process = CONTEXT.Process(target=work, args=(self._membership, theirs), name="worker")
         process.start()
-        return process
+        theirs.close()
+        return _Member(process, pulse, time.monotonic())
 
-    def _replace_the_dead(self) -> None:
-        began = dict.fromkeys(self._processes, time.monotonic())
+    def _watch(self) -> None:
         while True:
-            ended = connection.wait([self._closed, *(each.sentinel for each in self._processes)])
-            if self._closed in ended:
+            deaths = [member.process.sentinel for member in self._members]
+            if self._closed in wait([self._closed, *deaths], POLL_SECONDS):
                 return
-            for place, process in enumerate(self._processes):
-                if process.sentinel not in ended:
+            for place, member in enumerate(self._members):
+                member.feel()
+                if member.hangs:
+                    logger.warning("a worker has been silent for too long: it is replaced")
+                    member.process.kill()
+                    member.process.join()
+                if member.process.is_alive():
                     continue
-                process.join()
-                lived = time.monotonic() - began.pop(process)
+                lived = time.monotonic() - member.began
                 if lived < SHORT_LIFE_SECONDS and self._closed.poll(SHORT_LIFE_SECONDS):
                     return
-                self._processes[place] = self._start()
-                began[self._processes[place]] = time.monotonic()
+                member.pulse.close()
+                self._members[place] = self._start()
 
 
-def work(membership: Membership) -> None:
-    """Be a worker until the cluster or who started this process is gone."""
+def work(membership: Membership, pulse: Connection) -> None:
+    """Be a worker until the cluster or who started this process is gone.
+
+    Args:
+        membership: of what cluster.
+        pulse: takes a sign of life every second.
+    """
     from service.worker import KIND, use_store  # noqa: PLC0415 - torch: who starts us does without
 
     end_with_parent()
@@ -135,14 +179,15 @@ def work(membership: Membership) -> None:
         folder, elsewhere, cache_bytes = membership.store
         use_store(Store(folder, ObjectStorage(elsewhere), cache_bytes, owned=False))
     try:
-        asyncio.run(_work(membership, {KIND: 1, "memory": _memory()}))
+        asyncio.run(_work(membership, {KIND: 1, "memory": _memory()}, pulse))
     except OSError as error:  # such as a certificate that is not the cluster's
         logger.warning("cannot join %s: %s", membership.address, error)
         os._exit(1)
     os._exit(0)  # not waiting for a wave that nobody waits for
 
 
-async def _work(membership: Membership, resources: dict[str, float]) -> None:
+async def _work(membership: Membership, resources: dict[str, float], pulse: Connection) -> None:
+    beating = asyncio.create_task(_beat(pulse))
     async with Worker(
         membership.address,
         security=membership.security,
@@ -153,6 +198,13 @@ async def _work(membership: Membership, resources: dict[str, float]) -> None:
         dashboard_address="127.0.0.1:0",
     ) as worker:
         await worker.finished()
+    beating.cancel()
+
+
+async def _beat(pulse: Connection) -> None:
+    while True:
+        pulse.send_bytes(b".")
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 def _memory() -> float:
@@ -166,7 +218,7 @@ def end_with_parent() -> None:
     if parent is not None:
 
         def watch() -> None:
-            connection.wait([parent.sentinel])
+            wait([parent.sentinel])
             os._exit(1)
 
         threading.Thread(target=watch, name="parent", daemon=True).start()
