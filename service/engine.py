@@ -144,6 +144,8 @@ class Engine(AbstractContextManager["Engine"]):
 
     Attributes:
         slots: how many waves can train at once.
+        in_flight: waves that a study should have under way: some wait, so that no worker does. They
+            are told in the order in which they were asked, and a long one keeps back those after it.
 
     Raises:
         ClusterUnusable: the cluster cannot be reached, or has no worker of this server's versions.
@@ -153,6 +155,7 @@ class Engine(AbstractContextManager["Engine"]):
         self, workers: int, hire: Hire = Workers, cluster: Membership | None = None
     ) -> None:
         self.slots = workers
+        self.in_flight = workers + (workers - 1) // 2
         with ExitStack() as opened:
             opened.enter_context(dask.config.set(DASK))
             if cluster is None:

@@ -23,7 +23,9 @@ class Parts(BaseModel):
 class Conditions(BaseModel):
     """What a run of a job depends on, besides its dataset and the rest of its spec."""
 
-    waves_in_flight: int = Field(description="Workers: it decides what a wave is asked after.")
+    waves_in_flight: int = Field(
+        description="From the number of workers; it decides what a wave is asked after."
+    )
     budget: BudgetSpec = Field(description="When the run began; it may be raised.")
     parts: Parts
     environment: Environment = Field(description="Of a worker.")

@@ -22,7 +22,7 @@ from service.engine import Abandoned, Engine, WorkersDied
 from service.errors import Unavailable
 from service.failpoints import reach
 from service.manifest import Conditions, Parts
-from service.quarantine import trained
+from service.quarantine import confirmed, trained
 from service.store import Store
 from service.tables import datasets
 from service.worker import OutOfMemory, Wave
@@ -200,7 +200,7 @@ class Runner:
         with self._database.write() as connection:
             claims.record_warnings(connection, claim, found.warnings)
             conditions = Conditions(
-                waves_in_flight=self.engine.slots,
+                waves_in_flight=self.engine.in_flight,
                 budget=claim.spec.budget,
                 parts=Parts.model_validate(found.rows),
                 environment=found.environment,
@@ -264,7 +264,7 @@ class Runner:
             submit,
             known=known,
             seconds_spent=claim.seconds_spent,
-            in_flight=self.engine.slots,
+            in_flight=self.engine.in_flight,
             allowed=allowed,
             transferred=transferred,
         ):
@@ -292,7 +292,7 @@ class Runner:
             dataset = self._local(claim, digest)
             wave = Wave(dataset, spec, runs, 0, _deadline(seconds_left), _stop_name(claim))
             work = self.engine.confirm(wave)
-            return _Pending(lambda: work.result(lambda: self.holds(claim)))
+            return _Pending(lambda: confirmed(self.engine, wave, work, lambda: self.holds(claim)))
 
         with self._database.read() as connection:
             stored = trials.read(connection, claim.study_id)
