@@ -7,7 +7,6 @@ waits. Beside it, on the cores that there are, what really trains: ``python -m b
 """
 
 import argparse
-import math
 import random
 import tempfile
 import time
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_breast_cancer
 
+from benchmarks.overhead import Stage
 from service import datasets, jobs
 from service.database import Database
 from service.engine import Engine, Work
@@ -29,7 +29,7 @@ from service.store import Store
 from service.worker import Wave
 from studies.resolve import resolve
 from studies.spec import StudySpec
-from studies.wave import TrialResult, WaveTrial
+from studies.wave import TrialResult
 
 SPREAD = 0.2  # of a wave's length, each way
 WAVES = 12  # for each worker
@@ -44,18 +44,7 @@ def length(seconds: float, wave: int) -> float:
 def doze(wave: Wave, seconds: float) -> list[TrialResult]:
     """Sleep, and say that every trial was trained."""
     time.sleep(length(seconds, wave.number))
-    return [_result(trial) for trial in wave.trials]
-
-
-def _result(trial: WaveTrial) -> TrialResult:
-    rate = trial.configuration.hyperparameters.get("learning_rate", 0.001)
-    value = abs(math.log10(rate) + 2.5)
-    return TrialResult(
-        number=trial.number, outcome="completed", value=value,
-        metrics={"log_loss": value, "accuracy": 1 / (1 + value)},
-        curve={epoch: value + 1 / epoch for epoch in range(1, 21)}, diverged_at=None,
-        seconds=0.01, epochs=20, samples=20_000, state_bytes=0, rungs={},
-    )  # fmt: skip
+    return Stage().submit(wave.spec, wave.trials, wave.number, None).result()
 
 
 class Dozing(Engine):
