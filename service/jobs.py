@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 import uuid_utils
-from sqlalchemy import ColumnElement, Connection, Row, insert, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 from sqlalchemy import delete as sql_delete
 
-from service import outbox, owned, trials
+from service import outbox, owned, summaries, trials
 from service.errors import Conflict
 from service.tables import jobs, now
 from service.webhooks import Webhook
@@ -138,6 +138,11 @@ def get(connection: Connection, owner: str, job_id: str) -> Row[Any]:
     return owned.get(connection, jobs, owner, "job", job_id)
 
 
+def find(connection: Connection, job_id: str) -> Row[Any] | None:
+    """The row of a job, whosever it is."""
+    return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+
+
 def page(
     connection: Connection,
     owner: str,
@@ -204,6 +209,7 @@ def delete(connection: Connection, owner: str, job_id: str) -> None:
     """
     row = get(connection, owner, job_id)
     outbox.forget(connection, job_id)
+    summaries.forget(connection, job_id)
     resting = jobs.c.state.not_in(("queued", "running"))
     gone = connection.execute(sql_delete(jobs).where(jobs.c.id == job_id, resting))
     if not gone.rowcount:

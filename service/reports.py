@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row
 
-from service import jobs, trials
+from service import jobs, summaries, trials
 from service.database import Database
+from service.jobs import ENDED
 from studies.confirmation import Confirmation
 from studies.report import Report, Summary, leaders, report_on, summarise
 from studies.spec import StudySpec
@@ -54,6 +55,13 @@ class Reports:
         """
         return self._get(owner, job_id, summarise, Summary)
 
+    def keep(self, job_id: str) -> None:
+        """Make the summary of a job that has ended, and keep it for those who will ask."""
+        with self._database.read() as connection:
+            row = jobs.find(connection, job_id)
+        if row is not None and row.state in ENDED:
+            self.summary(row.owner, job_id)
+
     def report(self, owner: str, job_id: str) -> Report:
         """The same with what takes longer.
 
@@ -65,7 +73,7 @@ class Reports:
     def _get(self, owner: str, job_id: str, make: Callable[..., Found], kind: type[Found]) -> Found:
         with self._database.read() as connection:
             row = jobs.get(connection, owner, job_id)
-        entry, state = self._entry((job_id, kind)), _state(row)
+        entry, state = self._entry((job_id, kind)), summaries.state(row)
         known = entry.made
         if isinstance(known, kind) and (
             entry.state == state
@@ -79,11 +87,24 @@ class Reports:
             if isinstance(entry.made, kind) and entry.state == state:  # somebody else was first
                 return entry.made
             began = time.monotonic()
-            made = self._make(row, make)
+            kept = self._kept(row) if kind is Summary else None
+            made = kept if isinstance(kept, kind) else self._make(row, make)
             ended = time.monotonic()
             entry.made, entry.state = made, state
             entry.fresh_until = ended + (ended - began) / SHARE
+            if kept is None and kind is Summary and row.state in ENDED:
+                self._write(row, made)
             return made
+
+    def _kept(self, row: Row[Any]) -> Summary | None:
+        with self._database.read() as connection:
+            return summaries.load(connection, row)
+
+    def _write(self, row: Row[Any], summary: Summary) -> None:
+        with self._database.write() as connection:
+            present = jobs.find(connection, row.id)
+            if present is not None and summaries.state(present) == summaries.state(row):
+                summaries.keep(connection, row, summary)
 
     def _entry(self, key: Hashable) -> _Entry:
         with self._lock:
@@ -102,17 +123,3 @@ class Reports:
         with_curve = {trial.number: trial for trial in led}
         confirmation = row.confirmation and Confirmation.model_validate(row.confirmation)
         return make(spec, [with_curve.get(trial.number, trial) for trial in every], confirmation)
-
-
-def _state(row: Row[Any]) -> Hashable:
-    """Changes whenever the report would."""
-    return (
-        row.state,
-        row.attempt,
-        row.trials_asked,
-        row.trials_completed,
-        row.trials_dropped,
-        row.trials_diverged,
-        row.trials_stopped,
-        row.confirmation is None,
-    )

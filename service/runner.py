@@ -61,6 +61,7 @@ class Runner:
         engine: what trains.
         at_once: jobs that may run at once.
         of_one_owner: of them, those of one owner.
+        ended: called with a job that has ended, in its thread.
     """
 
     def __init__(
@@ -71,10 +72,11 @@ class Runner:
         *,
         at_once: int,
         of_one_owner: int,
+        ended: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.engine = engine
         self._database, self._store = database, store
-        self._at_once, self._of_one_owner = at_once, of_one_owner
+        self._at_once, self._of_one_owner, self._ended = at_once, of_one_owner, ended
         self._wake = threading.Event()
         self._draining = threading.Event()
         self._stopping = threading.Event()
@@ -152,6 +154,7 @@ class Runner:
     def _run_to_its_end(self, claim: Claim) -> None:
         try:
             self._run(claim)
+            self._ended(claim.id)
         except Exception:
             logger.exception(
                 "the end of job %s cannot be written; trying again", claim.id, extra=_job(claim)

@@ -97,12 +97,14 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
             Engine(settings.workers, hire, _cluster(settings)) as engine,
             closing(Dashboard(database.path)) as dashboard,
         ):
+            reports = Reports(database)
             runner = Runner(
                 database,
                 store,
                 engine,
                 at_once=settings.jobs,
                 of_one_owner=settings.jobs_of_one_owner,
+                ended=reports.keep,
             )
             runner.start()
             replays = Replays(engine)
@@ -122,7 +124,7 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
                         runner,
                         replays,
                         Looks(database),
-                        Reports(database),
+                        reports,
                         quotas,
                         External(database, quotas),
                         Readiness(database, settings.blob_folder, engine),

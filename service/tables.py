@@ -138,6 +138,14 @@ deliveries = Table(
     Column("due", Moment, nullable=False, index=True),
 )
 
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("job_id", String(36), ForeignKey("jobs.id"), primary_key=True),
+    Column("made_of", String(200), nullable=False),  # version and state: of another it is stale
+    Column("body", Text, nullable=False),
+)
+
 tokens = Table(
     "tokens",
     metadata,

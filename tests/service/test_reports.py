@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service import jobs, reports
+from service import budgets, jobs, reports
 from service.errors import NotFound
 from service.reports import Reports
 from studies.report import Summary, summarise
@@ -31,7 +31,7 @@ def test_a_report_is_made_again_only_when_its_job_has_gone_on(
     made: list[str] = []
     monkeypatch.setattr(reports, "summarise", counted(made))
     with opened(tmp_path / "home") as services:
-        kept = Reports(services.database)
+        kept = services.reports
         job_id = queue(services, add_dataset(services))
         in_state(services, job_id, "completed")
         first = kept.summary("ann", job_id)
@@ -72,3 +72,28 @@ def test_who_asks_while_a_job_runs_shares_what_was_made(
             jobs.cancel(connection, "ann", job_id)
         last = kept.summary("ann", job_id)
         assert last.trials == {"stopped": row(services, job_id).trials_stopped}
+
+
+def test_the_summary_of_a_job_that_has_ended_is_there_when_the_server_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(reports, "summarise", counted(made))
+    with opened(tmp_path / "home") as services:
+        job_id = queue(services, add_dataset(services))
+        in_state(services, job_id, "completed")
+        until(lambda: made)  # by the job's own thread, before anybody asks
+        first = services.reports.summary("ann", job_id)
+    with opened(tmp_path / "home") as services:
+        assert services.reports.summary("ann", job_id) == first
+        assert len(made) == 1
+        # More trials make another summary.
+        with services.database.write() as connection:
+            budgets.change(connection, "ann", job_id, {"trials": 12})
+        services.runner.wake()
+        until(lambda: row(services, job_id).trials_asked == 12)
+        in_state(services, job_id, "completed")
+        later = services.reports.summary("ann", job_id)
+        assert sum(later.trials.values()) == 12
+        with services.database.write() as connection:
+            jobs.delete(connection, "ann", job_id)

@@ -1,0 +1,46 @@
+"""Summaries of jobs that have ended, kept: one is made of all trials, which takes seconds for many."""
+
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from service.tables import summaries
+from studies.report import Summary
+
+
+def load(connection: Connection, job: Row[Any]) -> Summary | None:
+    """The summary of a job as it is now, if this version of Fallline has kept it."""
+    mine = (summaries.c.job_id == job.id, summaries.c.made_of == _made_of(job))
+    body = connection.execute(select(summaries.c.body).where(*mine)).scalar_one_or_none()
+    return None if body is None else Summary.model_validate_json(body)
+
+
+def keep(connection: Connection, job: Row[Any], summary: Summary) -> None:
+    """Keep the summary of a job as it is now, in place of an earlier one."""
+    forget(connection, job.id)
+    values = {"job_id": job.id, "made_of": _made_of(job), "body": summary.model_dump_json()}
+    connection.execute(insert(summaries).values(values))
+
+
+def forget(connection: Connection, job_id: str) -> None:
+    """Keep the summary of a job no longer."""
+    connection.execute(delete(summaries).where(summaries.c.job_id == job_id))
+
+
+def state(job: Row[Any]) -> tuple[str | int, ...]:
+    """Changes whenever the summary or the report of a job would."""
+    return (
+        job.state,
+        job.attempt,
+        job.trials_asked,
+        job.trials_completed,
+        job.trials_dropped,
+        job.trials_diverged,
+        job.trials_stopped,
+        job.confirmation is None,
+    )
+
+
+def _made_of(job: Row[Any]) -> str:
+    return " ".join(map(str, (version("fallline"), *state(job))))
