@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from service import private_files, schema
+from service import private_files, sqlite
 from service.errors import BackupError, StartupError
 from service.settings import Settings
 from service.store import DIGEST
@@ -49,17 +49,18 @@ def back_up(settings: Settings, path: Path) -> Held:
         path: of a file that is not there yet.
 
     Raises:
-        BackupError: there is no database, the file cannot be written, or a dataset is not there.
+        BackupError: there is no database or it is not a file, the backup cannot be written, or a dataset is not there.
     """
     if path.exists():
         raise BackupError(f"{path} is there already: a backup never replaces another.")
-    if not settings.database_path.is_file():
-        raise BackupError(f"There is no database at {settings.database_path} to back up.")
+    database = _file(settings)
+    if not database.is_file():
+        raise BackupError(f"There is no database at {database} to back up.")
     draft = path.with_name(f".{path.name}.draft")
     try:
         with TemporaryDirectory(prefix=".backup-", dir=path.parent) as folder:
             copy = Path(folder) / DATABASE
-            _copy(settings.database_path, copy)
+            _copy(database, copy)
             jobs, digests = _contents(copy)
             private_files.create(draft)
             kept_here = digests if settings.store_elsewhere is None else []
@@ -80,10 +81,10 @@ def restore(settings: Settings, path: Path) -> Held:
         path: of the backup.
 
     Raises:
-        BackupError: there is data already, or the file is not a whole backup of this version or
+        BackupError: there is data already, the database is to be PostgreSQL's, or the file is not a whole backup of this version or
             an earlier one.
     """
-    database, blobs = settings.database_path, settings.blob_folder
+    database, blobs = _file(settings), settings.blob_folder
     if database.exists() or (blobs.exists() and any(blobs.iterdir())):
         raise BackupError(
             f"There is data in {settings.home} already. Restore into an empty home: "
@@ -123,10 +124,19 @@ def restore(settings: Settings, path: Path) -> Held:
     return Held(jobs, len(digests), path.stat().st_size)
 
 
+def _file(settings: Settings) -> Path:
+    if settings.database_path is None:
+        raise BackupError(
+            "The database is PostgreSQL's: save and restore it with pg_dump and pg_restore, and the "
+            f"folder {settings.blob_folder} beside it."
+        )
+    return settings.database_path
+
+
 def _copy(database: Path, copy: Path) -> None:
     """A database as it is at one moment, whoever writes to it meanwhile."""
     private_files.create(copy)
-    with closing(schema.only_reading(database)) as source, closing(sqlite3.connect(copy)) as to:
+    with closing(sqlite.only_reading(database)) as source, closing(sqlite3.connect(copy)) as to:
         source.backup(to)
 
 
@@ -186,7 +196,7 @@ def _check(database: Path) -> None:
     if found != "ok":
         raise BackupError(f"The database in the backup is broken: {found}.")
     try:
-        schema.look(database)
+        sqlite.look(database)
     except StartupError as error:
         raise BackupError(f"The database in the backup cannot be used: {error}") from error
 

@@ -5,9 +5,7 @@ only for administrators (it knows no owners), only GET and HEAD, and a database 
 refuses to write.
 """
 
-import sqlite3
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import optuna_dashboard
@@ -17,6 +15,7 @@ from optuna.storages import RDBStorage, get_storage
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.database import Database
 from service.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthorized
 from service.tokens import Principal
 
@@ -36,10 +35,10 @@ class Dashboard:
     """The dashboard as an ASGI application.
 
     Args:
-        database: the SQLite file; its tables must exist.
+        database: with Optuna's tables.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._storage, self._pages = _build(database)
         self._app: Any = WSGIMiddleware(self._serve, workers=THREADS)
@@ -104,14 +103,8 @@ def _check(scope: Scope) -> None:
         raise BadRequest("The query must be percent-encoded.")
 
 
-def _build(database: Path) -> tuple[RDBStorage, Any]:
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(database, timeout=60, check_same_thread=False)
-        connection.execute("PRAGMA query_only=ON")
-        connection.execute("PRAGMA wal_autocheckpoint=0")
-        return connection
-
+def _build(database: Database) -> tuple[RDBStorage, Any]:
     storage = RDBStorage(
-        f"sqlite:///{database}", engine_kwargs={"creator": connect}, skip_table_creation=True
+        database.url, engine_kwargs=dict(database.read_only_options), skip_table_creation=True
     )
     return storage, optuna_dashboard.wsgi(get_storage(storage))

@@ -1,67 +1,84 @@
-"""The database: one process owns it, one connection writes to it, many read.
+"""The database: one server owns it, one connection writes to it, many read.
 
-SQLite's pitfalls are met here and nowhere else. A transaction that reads before it writes
-fails at once when another has committed in between, so every write begins IMMEDIATE. The
-driver's own idea of when a transaction begins is switched off, so ours is the only one.
+SQLite and PostgreSQL look the same from here on; where they differ is in the modules of their
+names.
 """
 
-import fcntl
-import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Protocol, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
-from service import private_files, schema
-from service.errors import DatabaseInUse, DatabaseUnusable
+from service import schema
+from service.errors import DatabaseAway, DatabaseInUse, DatabaseUnusable
 from service.failpoints import reach
+from service.postgresql import PostgreSQL
+from service.sqlite import SQLite, Synchronous
 
-Synchronous = Literal["normal", "full"]
 
-BUSY_TIMEOUT_SECONDS = 60
-# One page of the log is 4 KiB: about 4 MiB between checkpoints, by the writer alone.
-CHECKPOINT_PAGES = 1000
+class Backend(Protocol):
+    """What differs from one kind of database to another; see `SQLite` and `PostgreSQL`."""
+
+    url: str
+    place: str
+    writer: Engine
+    reader: Engine
+    options: dict[str, Any]
+
+    @property
+    def folder(self) -> Path | None:
+        """On whose disk it must have room; None where that is not ours to see."""
+
+    def look(self) -> None:
+        """Refuse what is not ours, nothing in it changed."""
+
+    def touch(self, connection: Connection) -> None:
+        """Write what is there already."""
+
+    def size(self, connection: Connection) -> int:
+        """Bytes that it takes."""
+
+    def is_away(self, error: DBAPIError) -> bool:
+        """Whether an error means that nobody answers."""
+
+    def close(self) -> None:
+        """Close every connection and let another server have it."""
 
 
 class Database(AbstractContextManager["Database"]):
-    """An open database that no other process can open.
+    """An open database that no other server can open.
 
     Args:
-        url: address of a SQLite file; it is created if it does not exist.
-        synchronous: whether a power cut may cost the last commits.
+        url: address of a SQLite file, which is created if it does not exist, or of a PostgreSQL
+            database.
+        synchronous: whether a power cut may cost the last commits; PostgreSQL's own settings
+            say so there.
 
     Attributes:
-        url: the address, also for Optuna.
-        path: the file.
+        url: the address, also for Optuna; it may hold a password.
+        place: where it is, for humans.
+        folder: on whose disk it must have room; None for one that is not on this machine's.
+        read_only_options: for Optuna's engine, to make one that cannot write.
         version: another number after each transaction that wrote, so that whoever waits for
-            changes need not ask the file.
+            changes need not ask the database.
 
     Raises:
         DatabaseInUse: another server has it open.
-        DatabaseUnusable: it is not a database, or cannot be written.
+        DatabaseUnusable: it is not a database, or cannot be reached or written.
         SchemaMismatch: it belongs to another program or another version.
     """
 
     def __init__(self, url: str, *, synchronous: Synchronous = "normal") -> None:
-        self.url = url
-        self.path = Path(make_url(url).database or "")
-        try:
-            private_files.make_folder(self.path.parent)
-            self._lock: int | None = _lock(self.path)
-        except OSError as error:
-            raise DatabaseUnusable(
-                f"Cannot write to the folder of the database {self.path}: {error.strerror}."
-            ) from None
+        self._backend = _backend(url, synchronous)
+        self.url, self.place = url, self._backend.place
+        self.folder, self.read_only_options = self._backend.folder, self._backend.options
         self.version, self._versions = 0, count(1)
-        self._writer = _engine(url, write=True, synchronous=synchronous)
-        self._reader = _engine(url, write=False, synchronous=synchronous)
         try:
             self._prepare()
         except BaseException:
@@ -73,38 +90,48 @@ class Database(AbstractContextManager["Database"]):
         """A transaction that may write; committed at the end, undone by an exception.
 
         There is one writer, so a transaction is short and does nothing but database work.
+
+        Raises:
+            DatabaseAway: the database was lost; whether the transaction was committed is
+                unknown if it had come to its end.
         """
-        with self._writer.begin() as connection:
-            yield connection
+        try:
+            with self._watched(), self._backend.writer.begin() as connection:
+                yield connection
+        except DatabaseAway:
+            self.version = next(self._versions)  # it may have been committed
+            raise
         # Set by several threads, never to a number that was there before.
         self.version = next(self._versions)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and cannot change it.
+
+        Raises:
+            DatabaseAway: the database was lost.
+        """
+        with self._watched(), self._backend.reader.begin() as connection:
+            yield connection
 
     def check_writable(self) -> None:
         """Begin a transaction that may write, and undo it.
 
         Raises:
-            SQLAlchemyError: the database cannot be written, or others write and do not end.
+            DatabaseAway: the database cannot be reached.
+            SQLAlchemyError: it cannot be written, or others write and do not end.
         """
-        with self._writer.connect() as connection:
-            # The same value: it touches a page and changes nothing.
-            version = connection.execute(text("PRAGMA user_version")).scalar_one()
-            connection.execute(text(f"PRAGMA user_version = {int(version)}"))
+        with self._watched(), self._backend.writer.connect() as connection:
+            self._backend.touch(connection)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database and cannot change it."""
-        with self._reader.begin() as connection:
-            yield connection
+    def size(self) -> int:
+        """Bytes that it takes, its log with it where that is a file of its own."""
+        with self.read() as connection:
+            return self._backend.size(connection)
 
     def close(self) -> None:
-        """Close every connection and let another process have the database; once is enough."""
-        if self._lock is None:
-            return
-        # The writer goes last: the last connection to leave checkpoints the log.
-        self._reader.dispose()
-        self._writer.dispose()
-        os.close(self._lock)
-        self._lock = None
+        """Close every connection and let another server have the database; once is enough."""
+        self._backend.close()
 
     def __exit__(
         self,
@@ -118,76 +145,39 @@ class Database(AbstractContextManager["Database"]):
     def __enter__(self) -> Self:
         return self
 
-    def _prepare(self) -> None:
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell a lost database from all that may be wrong with a statement."""
         try:
-            self._look_before_touching()
-            private_files.create(self.path)
-            with self.write() as connection:
+            yield
+        except DatabaseInUse as error:  # it took the lock while this one had no connection
+            raise DatabaseAway("Another server has taken the database over.") from error
+        except DBAPIError as error:
+            if not self._backend.is_away(error):
+                raise
+            raise DatabaseAway("The database cannot be reached. Try again.") from error
+
+    def _prepare(self) -> None:
+        backend = self._backend
+        try:
+            backend.look()
+            with backend.writer.begin() as connection:
                 schema.upgrade(connection)
                 complete = schema.has_optuna_tables(connection)
             if not complete:
                 reach("tables_made")
                 schema.create_optuna_tables(self.url)
-                with self.read() as connection:
+                with backend.reader.begin() as connection:
                     schema.check(connection)
         except OSError as error:
-            raise DatabaseUnusable(f"Cannot write to {self.path}: {error.strerror}.") from None
+            raise DatabaseUnusable(f"Cannot write to {self.place}: {error.strerror}.") from None
         except DatabaseError as error:
-            raise DatabaseUnusable(f"Cannot use {self.path}: {error.orig}.") from None
-
-    def _look_before_touching(self) -> None:
-        """Refuse a file that is not ours while every byte of it is as it was."""
-        if not self.path.exists():
-            return
-        schema.look(self.path)
+            raise DatabaseUnusable(
+                f"Cannot use {self.place}: {schema.first_line(error)}."
+            ) from None
 
 
-def _lock(path: Path) -> int:
-    """Take the lock beside the database; the system releases it when the process dies."""
-    lock_path = path.with_name(f"{path.name}.lock")
-    handle = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, private_files.FILE_MODE)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
-        os.close(handle)
-        raise DatabaseInUse(
-            f"Another server (process {owner}) has the database {path} open. "
-            "Stop it, or name another file in FALLLINE_DATABASE."
-        ) from None
-    os.ftruncate(handle, 0)
-    os.write(handle, f"{os.getpid()}\n".encode("ascii"))
-    return handle
-
-
-def _engine(url: str, *, write: bool, synchronous: Synchronous) -> Engine:
-    # Readers: one connection for each thread that answers a request, so that none waits.
-    pool_size, max_overflow = (1, 0) if write else (8, 40)
-    engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=max_overflow,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
-        # Errors are logged, and values are the users'.
-        hide_parameters=True,
-    )
-    pragmas = (
-        "journal_mode=WAL",
-        f"synchronous={synchronous}",
-        f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
-        "foreign_keys=ON",
-        f"query_only={int(not write)}",
-        f"wal_autocheckpoint={CHECKPOINT_PAGES if write else 0}",
-    )
-
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # BEGIN is ours
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
+def _backend(url: str, synchronous: Synchronous) -> Backend:
+    if make_url(url).get_backend_name() == "postgresql":
+        return PostgreSQL(url)
+    return SQLite(url, synchronous)

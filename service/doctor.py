@@ -41,13 +41,13 @@ class Check(NamedTuple):
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Look at everything, one check after the other."""
+    path = settings.database_path
+    database = [_postgresql] if path is None else _checks_of_file(path)
     checks: tuple[Callable[[Settings], Check], ...] = (
         _versions,
-        _sqlite,
         _home,
-        _file_system,
         _free_space,
-        _database,
+        *database,
         _token,
         _workers,
         _server,
@@ -60,6 +60,10 @@ def _versions(_settings: Settings) -> Check:
     parts = [f"Python {sys.version.split()[0]}"]
     parts += [f"{name} {version(name)}" for name in ("fallline", "torch", "optuna", "fastapi")]
     return Check("versions", "ok", ", ".join(parts))
+
+
+def _checks_of_file(path: Path) -> list[Callable[[Settings], Check]]:
+    return [_sqlite, lambda _: _file_system(path), lambda _: _database(path)]
 
 
 def _sqlite(_settings: Settings) -> Check:
@@ -88,8 +92,8 @@ def _home(settings: Settings) -> Check:
     return Check("home", "ok", str(home))
 
 
-def _file_system(settings: Settings) -> Check:
-    kind = _kind_of(settings.database_path.parent)
+def _file_system(path: Path) -> Check:
+    kind = _kind_of(path.parent)
     if kind in NETWORK_FILE_SYSTEMS:
         advice = (
             "SQLite's locks do not hold there: put FALLLINE_DATABASE on a disk of this machine."
@@ -122,24 +126,33 @@ def _free_space(settings: Settings) -> Check:
     return Check("disk", "ok", found)
 
 
-def _database(settings: Settings) -> Check:
-    from service import schema  # noqa: PLC0415 - a second for Optuna's tables
+def _database(path: Path) -> Check:
+    from service import sqlite  # noqa: PLC0415 - a second for Optuna's tables
     from service.errors import StartupError  # noqa: PLC0415
 
-    path = settings.database_path
     if not path.exists():
         return Check("database", "ok", "none yet", "`fallline serve` makes it.")
     try:
-        with closing(schema.only_reading(path)) as connection:
+        with closing(sqlite.only_reading(path)) as connection:
             ((found,),) = connection.execute("PRAGMA quick_check(1)")
         if found != "ok":
             return Check("database", "failed", str(found), "Restore a backup: `fallline restore`.")
-        schema.look(path)
+        sqlite.look(path)
     except sqlite3.Error as error:
         return Check("database", "failed", str(error), "Restore a backup: `fallline restore`.")
     except StartupError as error:
         return Check("database", "failed", str(error), "See what it says.")
     return Check("database", "ok", f"{path}, {path.stat().st_size:,} bytes, whole")
+
+
+def _postgresql(settings: Settings) -> Check:
+    from service import postgresql  # noqa: PLC0415 - a second for Optuna's tables
+    from service.errors import StartupError  # noqa: PLC0415
+
+    try:
+        return Check("database", "ok", postgresql.describe(settings.database_url))
+    except StartupError as error:
+        return Check("database", "failed", str(error), "See what it says.")
 
 
 def _token(settings: Settings) -> Check:

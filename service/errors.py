@@ -5,7 +5,7 @@ ServiceError: an answer to one request; `service.problems` turns it into HTTP.
     Unauthorized 401        TooLarge 413
     Forbidden 403           UnsupportedMedia 415
     NotFound 404            Invalid 422
-    MethodNotAllowed 405    Unavailable 503
+    MethodNotAllowed 405    Unavailable 503, DatabaseAway
     Timeout 408             OutOfSpace 507
 
 StartupError: the server cannot start; the command line prints its one line.
@@ -197,6 +197,10 @@ class Unavailable(ServiceError):
     ) -> None:
         headers = {"Retry-After": str(retry_after_seconds)}
         super().__init__(detail, field=field, value=value, errors=errors, headers=headers)
+
+
+class DatabaseAway(Unavailable):
+    """The database cannot be reached; what it had not committed is undone."""
 
 
 class OutOfSpace(ServiceError):

@@ -111,8 +111,7 @@ class _Stored(Collector):
         yield _gauge("workers", "Workers that are there.", self._engine.workers)
         yield _gauge("datasets", "Datasets.", stored[0])
         yield _gauge("dataset_bytes", "What they take as they are stored.", stored[1])
-        path = self._database.path
-        size = sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
+        size = self._database.size()
         yield _gauge("database_bytes", "What the database and its log take.", size)
 
 

@@ -5,6 +5,7 @@ on from the stored trials and trains again exactly the waves that were under way
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from service import claims, transfers, trials
 from service.claims import Claim, Superseded
 from service.database import Database
 from service.engine import Abandoned, Engine, WorkersDied
-from service.errors import Unavailable
+from service.errors import DatabaseAway, Unavailable
 from service.failpoints import reach
 from service.manifest import Conditions, Parts
 from service.quarantine import confirmed, trained
@@ -34,6 +35,8 @@ from studies.wave import TrialResult, WaveTrial
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0  # how often an idle runner looks for jobs even if nobody woke it
+FIRST_WAIT_SECONDS = 0.2  # at most, for a database that is away; twice as long after each failure
+DOUBLINGS = 5
 UNCONFIRMED = (
     "There was no time left to train the finalists from two fresh seeds: the best is the best of the "
     "search alone. Give more seconds for a verdict."
@@ -127,6 +130,7 @@ class Runner:
             return claims.is_current(connection, claim)
 
     def _loop(self) -> None:
+        failures = 0  # to reach the database, one after another
         while not self._stopping.is_set():
             self._wake.clear()
             try:
@@ -134,6 +138,12 @@ class Runner:
                     future = self._threads.submit(self._run_to_its_end, claim)
                     self._under_way[claim.id] = future
                     future.add_done_callback(lambda _: self.wake())
+                failures = 0
+            except DatabaseAway as error:
+                failures += 1
+                logger.warning("the runner waits for the database: %s", error.detail)
+                self._stopping.wait(_wait_after(failures))
+                continue
             except Exception:  # a full disk, say, must not end the queue for good
                 logger.exception("the runner cannot write; trying again")
             self._wake.wait(IDLE_SECONDS)
@@ -182,6 +192,11 @@ class Runner:
                 )
             reach("job_finished")
         except (Superseded, Abandoned):
+            self.engine.stop(_stop_name(claim))
+        except DatabaseAway:
+            # Whether what was written last is there is unknown: it is found out by beginning anew
+            # from what is stored.
+            logger.warning("job %s waits for the database", claim.id, extra=_job(claim))
             self.engine.stop(_stop_name(claim))
         except Exception as error:  # one job's failure must not end the others
             logger.exception("job %s failed", claim.id, extra=_job(claim))
@@ -326,6 +341,12 @@ class Runner:
                 claims.finish(connection, claim, "failed", seconds=seconds, error=text)
         except Superseded:
             logger.info("job %s had been cancelled", claim.id, extra=_job(claim))
+
+
+def _wait_after(failures: int) -> float:
+    """Seconds to wait for a database, somewhere up to a limit that grows, so that not all come at once."""
+    longest = min(IDLE_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(failures, DOUBLINGS))
+    return random.uniform(0.0, longest)  # noqa: S311 - no secret
 
 
 def _deadline(seconds_left: float | None) -> float | None:

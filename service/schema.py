@@ -4,7 +4,6 @@ Both live in one database. Each has its own version table, or the second to star
 refuse what the first one wrote.
 """
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from optuna.storages import RDBStorage
-from sqlalchemy import Connection, create_engine, inspect
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DatabaseError
 
 from service.errors import SchemaMismatch
 from service.tables import metadata
@@ -40,14 +39,14 @@ def check(connection: Connection) -> None:
         shown = ", ".join(sorted(present)[:3])
         raise SchemaMismatch(
             f"The database belongs to another program (it holds the tables {shown}). "
-            "Name a new file in FALLLINE_DATABASE."
+            "Name a new one in FALLLINE_DATABASE."
         )
     known = {step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()}
     unknown = set(_heads(connection, VERSION_TABLE)) - known
     if unknown:
         raise SchemaMismatch(
             f"The database was written by a newer Fallline (its schema is {unknown.pop()!r}). "
-            "Upgrade Fallline, or name another file in FALLLINE_DATABASE."
+            "Upgrade Fallline, or name another database in FALLLINE_DATABASE."
         )
     foreign = set(_heads(connection, "alembic_version")) - {OPTUNA_REVISION}
     if foreign:
@@ -55,25 +54,6 @@ def check(connection: Connection) -> None:
             f"The trials in the database have Optuna's schema {foreign.pop()!r}; this version "
             f"of Fallline needs {OPTUNA_REVISION!r}."
         )
-
-
-def only_reading(path: Path) -> sqlite3.Connection:
-    """A connection to a database that leaves every byte beside it as it is, too."""
-    # Without a log nobody has it open, and SQLite need not make files to share it.
-    alone = not path.with_name(f"{path.name}-wal").exists()
-    mode = "mode=ro&immutable=1" if alone else "mode=ro"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
-
-
-def look(path: Path) -> None:
-    """`check` a file without changing a byte of it.
-
-    Raises:
-        SchemaMismatch: as `check`.
-    """
-    engine = create_engine("sqlite://", creator=lambda: only_reading(path), poolclass=NullPool)
-    with engine.connect() as connection:
-        check(connection)
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -91,6 +71,11 @@ def create_optuna_tables(url: str) -> None:
     storage = RDBStorage(url)
     storage.remove_session()
     storage.engine.dispose()
+
+
+def first_line(error: DatabaseError) -> str:
+    """What the driver says, without its advice on the lines below."""
+    return str(error.orig).splitlines()[0].removesuffix(".")
 
 
 def _heads(connection: Connection, version_table: str) -> tuple[str, ...]:

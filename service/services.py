@@ -95,7 +95,7 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
         store = _open_store(settings)
         with (
             Engine(settings.workers, hire, _cluster(settings)) as engine,
-            closing(Dashboard(database.path)) as dashboard,
+            closing(Dashboard(database)) as dashboard,
         ):
             reports = Reports(database)
             runner = Runner(

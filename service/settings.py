@@ -23,6 +23,7 @@ PREFIX = "FALLLINE_"
 GIBIBYTE = 1024**3
 STORE = re.compile(r"file:///\S+|(?!file:)[a-z][a-z0-9+.-]*://\S+")
 LOCAL = "file://"
+POSTGRESQL = "postgresql+psycopg"
 FORGETFUL = {"memory"}  # a file system whose files end with the process
 
 
@@ -85,8 +86,9 @@ class Settings(BaseSettings):
     )
     database: str | None = Field(
         default=None,
-        description="Address of the database, `sqlite:///PATH`; "
-        "left out, `fallline.db` in the home folder.",
+        repr=False,  # it may hold a password
+        description="Address of the database, `sqlite:///PATH` or "
+        "`postgresql+psycopg://USER@HOST/NAME`; left out, `fallline.db` in the home folder.",
     )
     store: str | None = Field(
         default=None,
@@ -258,17 +260,22 @@ class Settings(BaseSettings):
 
     @field_validator("database")
     @classmethod
-    def _database_is_a_sqlite_file(cls, value: str | None) -> str | None:
+    def _database_is_a_file_or_at_a_server(cls, value: str | None) -> str | None:
         if value is None:
             return None
         try:
             url = make_url(value)
         except ArgumentError:
             raise ValueError("must be an address such as sqlite:////var/lib/fallline.db") from None
+        if "password" in url.query:  # where nothing would hide it
+            raise ValueError("must have its password before the @, or in PGPASSFILE")
+        if url.drivername == POSTGRESQL and url.database:
+            return value
         shown = url.render_as_string(hide_password=True)
         if url.drivername != "sqlite" or url.database in {None, "", ":memory:"} or url.query:
             raise ValueError(
-                f"must be a SQLite file, such as sqlite:////var/lib/fallline.db; got {shown!r}"
+                "must be a SQLite file, such as sqlite:////var/lib/fallline.db, or a database of "
+                f"PostgreSQL, such as {POSTGRESQL}://user@host/fallline; got {shown!r}"
             )
         return value
 
@@ -338,9 +345,10 @@ class Settings(BaseSettings):
         return self.database or f"sqlite:///{self.home / 'fallline.db'}"
 
     @property
-    def database_path(self) -> Path:
-        """The file of the database."""
-        return Path(make_url(self.database_url).database or "")
+    def database_path(self) -> Path | None:
+        """The file of the database, if it is one."""
+        url = make_url(self.database_url)
+        return None if url.drivername == POSTGRESQL else Path(url.database or "")
 
     @property
     def local_url(self) -> str:

@@ -16,6 +16,7 @@ from service import tokens
 from service.client import MEDIA_TYPES
 from tests import datasets as tables
 from tests.service.conftest import Live, live_server
+from tests.service.databases import file_of
 from tests.service.ingest.hostile import corpus
 from tests.service.journeys import contents, table, until, upload, walk
 from tests.service.test_problems import problem
@@ -396,7 +397,7 @@ def test_datasets_of_others_are_not_found(live: Live) -> None:
 
 
 def test_an_upload_that_cannot_be_recorded_leaves_no_row(live: Live) -> None:
-    with sqlite3.connect(live.services.database.path) as connection:
+    with sqlite3.connect(file_of(live.services.database)) as connection:
         connection.execute(
             "CREATE TRIGGER full BEFORE INSERT ON datasets "
             "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
@@ -407,7 +408,7 @@ def test_an_upload_that_cannot_be_recorded_leaves_no_row(live: Live) -> None:
         assert problem(send(live, table(61)))["status"] == 500
         after = contents(live.services)
     finally:
-        with sqlite3.connect(live.services.database.path) as connection:
+        with sqlite3.connect(file_of(live.services.database)) as connection:
             connection.execute("DROP TRIGGER full")
         connection.close()
     assert {name: n for name, n in after.items() if name != "files"} == {

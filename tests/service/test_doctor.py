@@ -51,9 +51,9 @@ def test_a_home_as_a_server_leaves_it_is_well_and_stays_as_it_is(settings: Setti
 
 def test_a_broken_database_is_seen(settings: Settings) -> None:
     made(settings)
-    content = bytearray(settings.database_path.read_bytes())
+    content = bytearray((settings.home / "fallline.db").read_bytes())
     content[8192:40960] = b"\xff" * 32768
-    settings.database_path.write_bytes(content)
+    (settings.home / "fallline.db").write_bytes(content)
     found = checks(settings)["database"]
     assert found.state == "failed"
     assert "fallline restore" in found.advice
@@ -61,7 +61,7 @@ def test_a_broken_database_is_seen(settings: Settings) -> None:
 
 def test_a_database_of_another_program_is_seen(settings: Settings) -> None:
     settings.home.mkdir()
-    with sqlite3.connect(settings.database_path) as connection:
+    with sqlite3.connect(settings.home / "fallline.db") as connection:
         connection.execute("CREATE TABLE other (x)")
     connection.close()
     assert checks(settings)["database"].state == "failed"

@@ -1,11 +1,10 @@
-import sqlite3
 from collections.abc import Callable
 from typing import Any, get_args
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, inspect, select, update
 
 from service import claims, jobs, tables, trials
 from service.claims import Claim, Superseded
@@ -15,6 +14,8 @@ from service.jobs import MOVES, JobState
 from studies.resolve import Resolved
 from studies.search import Search
 from studies.spec import StudySpec
+
+pytestmark = pytest.mark.both_databases
 
 STATES: tuple[JobState, ...] = get_args(JobState)
 SPEC = StudySpec.model_validate(
@@ -72,11 +73,12 @@ def row(database: Database, job_id: str) -> Any:
 
 def dump(database: Database) -> list[str]:
     """Everything there is in the database."""
-    connection = sqlite3.connect(database.path)
-    try:
-        return list(connection.iterdump())
-    finally:
-        connection.close()
+    with database.read() as connection:
+        rows = {
+            name: connection.exec_driver_sql(f"SELECT * FROM {name}").all()
+            for name in inspect(connection).get_table_names()
+        }
+    return sorted(f"{name} {row}" for name in rows for row in rows[name])
 
 
 def ended(

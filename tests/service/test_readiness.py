@@ -14,6 +14,7 @@ from service.database import Database
 from service.engine import Engine
 from service.readiness import Obstacle, Readiness
 from tests.service.conftest import Live, live_server
+from tests.service.databases import file_of
 from tests.service.journeys import until
 from tests.service.test_problems import problem
 
@@ -67,9 +68,9 @@ def test_a_folder_that_is_gone_is_named_without_its_path(
 def test_a_closed_database_or_one_that_is_in_use_is_named(
     database: Database, blobs: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.database.BUSY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("service.sqlite.BUSY_TIMEOUT_SECONDS", 0)
     with Database(f"sqlite:///{blobs.parent / 'other.db'}") as impatient:
-        other = sqlite3.connect(impatient.path, isolation_level=None)
+        other = sqlite3.connect(file_of(impatient), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         asked = Readiness(impatient, blobs, engine)
         assert asked.obstacles() == [Obstacle("database", "cannot be written")]

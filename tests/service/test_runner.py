@@ -20,6 +20,7 @@ from service.worker import Wave
 from studies.confirmation import Run
 from studies.resolve import resolve
 from studies.spec import StudySpec
+from tests.service.databases import file_of
 from tests.service.journeys import ENDLESS, SMALL, table, until
 
 pytestmark = [pytest.mark.xdist_group("runner"), pytest.mark.timeout(300)]
@@ -269,7 +270,7 @@ def test_a_wave_that_breaks_fails_its_job_and_leaves_no_running_trial(
 
 def test_a_runner_that_cannot_write_tries_again(services: Services) -> None:
     def execute(statement: str) -> None:
-        connection = sqlite3.connect(services.database.path)
+        connection = sqlite3.connect(file_of(services.database))
         with connection:
             connection.execute(statement)
         connection.close()

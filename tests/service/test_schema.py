@@ -13,6 +13,7 @@ from service.database import Database
 from service.errors import SchemaMismatch
 from service.schema import OPTUNA_REVISION, VERSION_TABLE, is_ours, upgrade
 from service.tables import jobs, metadata
+from tests.service.databases import file_of
 from tests.service.test_tables import DATASET, JOB
 
 
@@ -23,6 +24,7 @@ def execute(path: Path, statement: str) -> None:
     connection.close()
 
 
+@pytest.mark.both_databases
 def test_the_migrations_make_the_tables_that_the_code_describes(database: Database) -> None:
     options = {
         "version_table": VERSION_TABLE,
@@ -40,11 +42,12 @@ def test_our_tables_and_optunas_have_no_name_in_common(database: Database, tmp_p
     storage.engine.dispose()
     query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index')"
     theirs = {row[0] for row in sqlite3.connect(alone).execute(query)}
-    both = {row[0] for row in sqlite3.connect(database.path).execute(query)}
+    both = {row[0] for row in sqlite3.connect(file_of(database)).execute(query)}
     assert theirs <= both
     assert not theirs & (metadata.tables.keys() | {VERSION_TABLE})
 
 
+@pytest.mark.both_databases
 def test_optuna_works_in_the_same_file_and_after_a_restart(database: Database) -> None:
     study = optuna.create_study(storage=database.url, study_name="beside")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
@@ -59,8 +62,8 @@ def test_optuna_works_in_the_same_file_and_after_a_restart(database: Database) -
 def test_half_made_optuna_tables_are_completed(database: Database) -> None:
     database.close()
     for table in ("alembic_version", "version_info", "trial_heartbeats"):
-        execute(database.path, f"DROP TABLE {table}")
-    with Database(database.url), sqlite3.connect(database.path) as connection:
+        execute(file_of(database), f"DROP TABLE {table}")
+    with Database(database.url), sqlite3.connect(file_of(database)) as connection:
         found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         assert found == (OPTUNA_REVISION,)
 
@@ -77,11 +80,11 @@ def test_a_schema_of_another_version_is_refused_untouched(
     database: Database, statement: str, text: str
 ) -> None:
     database.close()
-    execute(database.path, statement)
-    before = database.path.read_bytes()
+    execute(file_of(database), statement)
+    before = file_of(database).read_bytes()
     with pytest.raises(SchemaMismatch, match=text):
         Database(database.url)
-    assert database.path.read_bytes() == before
+    assert file_of(database).read_bytes() == before
 
 
 def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:

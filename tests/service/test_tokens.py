@@ -3,6 +3,7 @@ import stat
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -11,6 +12,7 @@ from service.database import Database
 from service.tables import now
 from service.tables import tokens as table
 from service.tokens import Principal
+from tests.service.databases import file_of
 
 
 def found(database: Database, token: str) -> Principal | None:
@@ -32,11 +34,12 @@ def test_a_token_is_found_and_only_its_hash_is_kept(database: Database) -> None:
     assert row.hash == hashlib.sha256(token.encode()).hexdigest()
     assert row.last4 == token[-4:]
     database.close()
-    dump = b"".join(path.read_bytes() for path in database.path.parent.iterdir())
+    dump = b"".join(path.read_bytes() for path in file_of(database).parent.iterdir())
     assert row.hash.encode() in dump
     assert token.encode() not in dump
 
 
+@pytest.mark.both_databases
 def test_what_is_unknown_expired_or_revoked_is_nobody(database: Database) -> None:
     with database.write() as connection:
         soon = now() + timedelta(hours=1)

