@@ -49,7 +49,8 @@ def back_up(settings: Settings, path: Path) -> Held:
         path: of a file that is not there yet.
 
     Raises:
-        BackupError: there is no database or it is not a file, the backup cannot be written, or a dataset is not there.
+        BackupError: there is no database or it is PostgreSQL's, the backup cannot be written, or a
+            dataset is not there.
     """
     if path.exists():
         raise BackupError(f"{path} is there already: a backup never replaces another.")
@@ -81,8 +82,8 @@ def restore(settings: Settings, path: Path) -> Held:
         path: of the backup.
 
     Raises:
-        BackupError: there is data already, the database is to be PostgreSQL's, or the file is not a whole backup of this version or
-            an earlier one.
+        BackupError: there is data already, the database is to be PostgreSQL's, or the file is not a
+            whole backup of this version or an earlier one.
     """
     database, blobs = _file(settings), settings.blob_folder
     if database.exists() or (blobs.exists() and any(blobs.iterdir())):

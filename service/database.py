@@ -16,7 +16,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from service import schema
-from service.errors import DatabaseAway, DatabaseInUse, DatabaseUnusable
+from service.errors import (
+    HINDRANCES,
+    DatabaseAway,
+    DatabaseInUse,
+    DatabaseUnusable,
+    OutOfSpace,
+)
 from service.failpoints import reach
 from service.postgresql import PostgreSQL
 from service.sqlite import SQLite, Synchronous
@@ -44,8 +50,8 @@ class Backend(Protocol):
     def size(self, connection: Connection) -> int:
         """Bytes that it takes."""
 
-    def is_away(self, error: DBAPIError) -> bool:
-        """Whether an error means that nobody answers."""
+    def hindrance(self, error: DBAPIError) -> DatabaseAway | OutOfSpace | None:
+        """What an error means that is not of the statement's own making."""
 
     def close(self) -> None:
         """Close every connection and let another server have it."""
@@ -92,13 +98,14 @@ class Database(AbstractContextManager["Database"]):
         There is one writer, so a transaction is short and does nothing but database work.
 
         Raises:
-            DatabaseAway: the database was lost; whether the transaction was committed is
-                unknown if it had come to its end.
+            DatabaseAway: the database was lost or is held by others; whether the transaction
+                was committed is unknown if it had come to its end.
+            OutOfSpace: its disk is full.
         """
         try:
             with self._watched(), self._backend.writer.begin() as connection:
                 yield connection
-        except DatabaseAway:
+        except HINDRANCES:
             self.version = next(self._versions)  # it may have been committed
             raise
         # Set by several threads, never to a number that was there before.
@@ -118,8 +125,9 @@ class Database(AbstractContextManager["Database"]):
         """Begin a transaction that may write, and undo it.
 
         Raises:
-            DatabaseAway: the database cannot be reached.
-            SQLAlchemyError: it cannot be written, or others write and do not end.
+            DatabaseAway: the database cannot be reached, or others write and do not end.
+            OutOfSpace: its disk is full.
+            SQLAlchemyError: it cannot be written.
         """
         with self._watched(), self._backend.writer.connect() as connection:
             self._backend.touch(connection)
@@ -147,15 +155,16 @@ class Database(AbstractContextManager["Database"]):
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Tell a lost database from all that may be wrong with a statement."""
+        """Tell a database that cannot work from all that may be wrong with a statement."""
         try:
             yield
         except DatabaseInUse as error:  # it took the lock while this one had no connection
             raise DatabaseAway("Another server has taken the database over.") from error
         except DBAPIError as error:
-            if not self._backend.is_away(error):
+            hindrance = self._backend.hindrance(error)
+            if hindrance is None:
                 raise
-            raise DatabaseAway("The database cannot be reached. Try again.") from error
+            raise hindrance from error
 
     def _prepare(self) -> None:
         backend = self._backend

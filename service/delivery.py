@@ -23,7 +23,7 @@ from sqlalchemy import Row
 
 from service import outbox
 from service.database import Database
-from service.errors import DatabaseAway
+from service.errors import HINDRANCES
 from service.failpoints import reach
 from service.webhooks import Receivers, Refused, signing_key
 
@@ -58,7 +58,7 @@ def delivering(database: Database, receivers: Receivers, secret: SecretStr) -> I
             try:
                 while not stopping.is_set() and _deliver_next(database, receivers, key):
                     pass
-            except DatabaseAway as error:
+            except HINDRANCES as error:
                 logger.warning("the outbox waits for the database: %s", error.detail)
             except Exception:  # a full disk, say, must not end it for good
                 logger.exception("the outbox cannot be read or written; trying again")

@@ -200,7 +200,7 @@ class Unavailable(ServiceError):
 
 
 class DatabaseAway(Unavailable):
-    """The database cannot be reached; what it had not committed is undone."""
+    """The database does not answer at the moment; what it had not committed is undone."""
 
 
 class OutOfSpace(ServiceError):
@@ -209,6 +209,11 @@ class OutOfSpace(ServiceError):
     status = 507
     slug = "out-of-space"
     title = "No space left"
+
+
+HINDRANCES = (DatabaseAway, OutOfSpace)
+"""What keeps the database from working until it passes or somebody mends it: work that met one
+is done again, not given up."""
 
 
 class StartupError(Exception):

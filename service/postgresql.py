@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from service import schema
-from service.errors import DatabaseInUse, DatabaseUnusable
+from service.errors import DatabaseAway, DatabaseInUse, DatabaseUnusable, OutOfSpace
 
 LOCK = int.from_bytes(b"fallline", "big", signed=True)
 # An address can say otherwise. A network that is gone without a word is noticed within a minute.
@@ -30,7 +30,10 @@ LOCKING = (
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
 )
-LOST = ("08", "57P")  # the first characters of codes for a connection that is, or must be, ended
+# The first characters of the codes for a connection that is, or must be, ended; for too little of
+# what a server has, such as connections; and for trouble with its disk.
+AWAY = ("08", "57P", "53", "58")
+DISK_FULL = "53100"
 
 
 class PostgreSQL:
@@ -77,12 +80,16 @@ class PostgreSQL:
         size = text("SELECT pg_database_size(current_database())")
         return int(connection.execute(size).scalar_one())
 
-    def is_away(self, error: DBAPIError) -> bool:
-        """Whether an error means that nobody answers, or that this connection was ended."""
+    def hindrance(self, error: DBAPIError) -> DatabaseAway | OutOfSpace | None:
+        """What an error means that is not of the statement's own making."""
         code = getattr(error.orig, "sqlstate", None)
+        if code == DISK_FULL:
+            return OutOfSpace("The disk of the database is full. Nothing was changed.")
         # Without either there was no connection: a code is PostgreSQL's word.
         unconnected = isinstance(error, OperationalError) and not (code or error.statement)
-        return error.connection_invalidated or unconnected or str(code).startswith(LOST)
+        if error.connection_invalidated or unconnected or str(code).startswith(AWAY):
+            return DatabaseAway("The database cannot be reached. Try again.")
+        return None
 
     def close(self) -> None:
         """Close every connection, and with the writer's let another process have it."""

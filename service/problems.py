@@ -10,7 +10,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -25,7 +24,6 @@ from service.errors import (
     Invalid,
     MethodNotAllowed,
     NotFound,
-    OutOfSpace,
     ServiceError,
     Unauthorized,
     Unavailable,
@@ -174,15 +172,6 @@ def _http_exception(error: HTTPException) -> ServiceError:
     return BadRequest(error.detail) if error.status_code < 500 else ServiceError(error.detail)
 
 
-def _database_error(error: OperationalError) -> ServiceError:
-    text = str(error.orig)
-    if "locked" in text or "busy" in text:
-        return Unavailable("The database is busy. Nothing was changed; try again.")
-    if "full" in text:
-        return OutOfSpace("The disk of the server is full. Nothing was changed.")
-    return ServiceError("The database could not do this; the server's log has the details.")
-
-
 def _disconnect(_error: ClientDisconnect) -> ServiceError:
     return BadRequest("The connection ended before the request had arrived.")
 
@@ -261,7 +250,6 @@ def _merge(problems: Iterable[FieldProblem]) -> list[FieldProblem]:
 TRANSLATIONS: dict[type[BaseException], Callable[[Any], ServiceError]] = {
     ClientDisconnect: _disconnect,
     HTTPException: _http_exception,
-    OperationalError: _database_error,
     OptimizerError: _input_error,
     PoolTimeout: _no_connection,
     RequestValidationError: _rejected_request,

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.database import Database
 from service.engine import Engine
-from service.errors import DatabaseAway
+from service.errors import HINDRANCES
 
 FLOOR_BYTES = 256 * 1024**2  # of free space: a wave of results and a small upload fit
 FRESH_SECONDS = 1.0
@@ -89,8 +89,8 @@ class Readiness:
 def _database(database: Database, floor_bytes: int) -> str | None:
     try:
         database.check_writable()
-    except DatabaseAway as error:
-        return f"is away: {error.detail}"
+    except HINDRANCES as error:
+        return f"cannot be written: {error.detail.removesuffix('.')}"
     except SQLAlchemyError:
         return "cannot be written"
     return None if database.folder is None else _space(database.folder, floor_bytes)

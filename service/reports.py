@@ -1,5 +1,6 @@
 """Reports of jobs: made once for all who ask, and again when the job has gone on."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -11,10 +12,13 @@ from sqlalchemy import Row
 
 from service import jobs, summaries, trials
 from service.database import Database
+from service.errors import HINDRANCES
 from service.jobs import ENDED
 from studies.confirmation import Confirmation
 from studies.report import Report, Summary, leaders, report_on, summarise
 from studies.spec import StudySpec
+
+logger = logging.getLogger(__name__)
 
 KEPT = 64  # the latest that were asked for; one of 10,000 trials holds about 5 MB
 SHARE = 0.1  # of the time at most goes into the report of one running job
@@ -101,10 +105,13 @@ class Reports:
             return summaries.load(connection, row)
 
     def _write(self, row: Row[Any], summary: Summary) -> None:
-        with self._database.write() as connection:
-            present = jobs.find(connection, row.id)
-            if present is not None and summaries.state(present) == summaries.state(row):
-                summaries.keep(connection, row, summary)
+        try:
+            with self._database.write() as connection:
+                present = jobs.find(connection, row.id)
+                if present is not None and summaries.state(present) == summaries.state(row):
+                    summaries.keep(connection, row, summary)
+        except HINDRANCES as error:  # whoever asked can be told all the same
+            logger.warning("the summary of job %s is not kept: %s", row.id, error.detail)
 
     def _entry(self, key: Hashable) -> _Entry:
         with self._lock:

@@ -20,7 +20,7 @@ from service import claims, transfers, trials
 from service.claims import Claim, Superseded
 from service.database import Database
 from service.engine import Abandoned, Engine, WorkersDied
-from service.errors import DatabaseAway, Unavailable
+from service.errors import HINDRANCES, Unavailable
 from service.failpoints import reach
 from service.manifest import Conditions, Parts
 from service.quarantine import confirmed, trained
@@ -139,7 +139,7 @@ class Runner:
                     self._under_way[claim.id] = future
                     future.add_done_callback(lambda _: self.wake())
                 failures = 0
-            except DatabaseAway as error:
+            except HINDRANCES as error:
                 failures += 1
                 logger.warning("the runner waits for the database: %s", error.detail)
                 self._stopping.wait(_wait_after(failures))
@@ -165,6 +165,11 @@ class Runner:
         try:
             self._run(claim)
             self._ended(claim.id)
+        except HINDRANCES as error:
+            # Whether what was written last is there is unknown: it is found out by beginning anew
+            # from what is stored.
+            logger.warning("job %s waits: %s", claim.id, error.detail, extra=_job(claim))
+            self._stopping.wait(_wait_after(DOUBLINGS))
         except Exception:
             logger.exception(
                 "the end of job %s cannot be written; trying again", claim.id, extra=_job(claim)
@@ -193,11 +198,9 @@ class Runner:
             reach("job_finished")
         except (Superseded, Abandoned):
             self.engine.stop(_stop_name(claim))
-        except DatabaseAway:
-            # Whether what was written last is there is unknown: it is found out by beginning anew
-            # from what is stored.
-            logger.warning("job %s waits for the database", claim.id, extra=_job(claim))
+        except HINDRANCES:
             self.engine.stop(_stop_name(claim))
+            raise
         except Exception as error:  # one job's failure must not end the others
             logger.exception("job %s failed", claim.id, extra=_job(claim))
             self.engine.stop(_stop_name(claim))

@@ -17,11 +17,20 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from service import private_files, schema
-from service.errors import DatabaseInUse, DatabaseUnusable
+from service.errors import DatabaseAway, DatabaseInUse, DatabaseUnusable, OutOfSpace
 
 Synchronous = Literal["normal", "full"]
 
 BUSY_TIMEOUT_SECONDS = 60
+PRIMARY = 0xFF  # the part of an error's code that says of which kind it is
+HELD = "The database is busy. Nothing was changed; try again."
+BROKEN = "The disk of the database does not work. Nothing was changed; try again later."
+AWAY = {
+    sqlite3.SQLITE_BUSY: HELD,
+    sqlite3.SQLITE_LOCKED: HELD,
+    sqlite3.SQLITE_IOERR: BROKEN,
+    sqlite3.SQLITE_CANTOPEN: BROKEN,
+}
 # One page of the log is 4 KiB: about 4 MiB between checkpoints, by the writer alone.
 CHECKPOINT_PAGES = 1000
 
@@ -76,9 +85,12 @@ class SQLite:
         """Bytes that it and its log take."""
         return sum(each.stat().st_size for each in self.folder.glob(f"{self._path.name}*"))
 
-    def is_away(self, error: DBAPIError) -> bool:
-        """Whether an error means that nobody answers: a file is always there."""
-        return False
+    def hindrance(self, error: DBAPIError) -> DatabaseAway | OutOfSpace | None:
+        """What an error means that is not of the statement's own making."""
+        code = getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY
+        if code == sqlite3.SQLITE_FULL:
+            return OutOfSpace("The disk of the server is full. Nothing was changed.")
+        return DatabaseAway(AWAY[code]) if code in AWAY else None
 
     def close(self) -> None:
         """Close every connection and let another process have it; once is enough."""

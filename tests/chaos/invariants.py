@@ -13,9 +13,9 @@ from tests.service.journeys import Json
 Result = tuple[Any, ...]
 
 
-def results(database: Path, study: str) -> list[Result]:
-    """The trials of a study as Optuna reads them, with all that does not depend on the clock."""
-    storage = optuna.storages.RDBStorage(f"sqlite:///{database}", skip_table_creation=True)
+def results(database: str, study: str) -> list[Result]:
+    """The trials of a study as Optuna reads them from an address, with all that does not depend on the clock."""
+    storage = optuna.storages.RDBStorage(database, skip_table_creation=True)
     try:
         trials = optuna.load_study(study_name=study, storage=storage).trials
     finally:
@@ -27,7 +27,7 @@ def results(database: Path, study: str) -> list[Result]:
     ]
 
 
-def check(database: Path, job: Json) -> list[Result]:
+def check(database: str, job: Json) -> list[Result]:
     """See that a job that ended is whole, and return its results.
 
     Every number is there once, no trial is under way, and what the job counted is what there is.

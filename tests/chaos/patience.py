@@ -48,6 +48,10 @@ class Patient:
                     return answer
             time.sleep(PAUSE_SECONDS)
 
+    def once(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer to a request that is sent but once."""
+        return self._http.request(method, path, **request)
+
     def get(self, path: str, **params: Any) -> Json:
         """What is there."""
         answer = self.send("GET", path, params=params)

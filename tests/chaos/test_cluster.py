@@ -3,30 +3,21 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.chaos.invariants import check
 from tests.chaos.patience import Patient
-from tests.datasets import breast_cancer
+from tests.chaos.repeated import Repeated
 from tests.end_to_end.conftest import Machine
 from tests.service.conftest import listen
-from tests.service.journeys import Json, until
+from tests.service.journeys import until
 
 pytestmark = pytest.mark.timeout(600)
 
 WORKERS = 3
-SPEC: Json = {
-    "model": {"hidden": [16]},
-    "space": {"batch": [32], "optimizers": ["sgd", "adam", "momentum"]},
-    "budget": {"trials": 60, "epochs": 30},
-    "confirmation": {"seeds": 2},
-    "seed": 11,
-    "transfer": False,
-}
 
 
 class Cluster:
@@ -109,31 +100,18 @@ def test_whoever_dies_costs_its_wave_at_most(
     machine.start()
     until(machine.ready)
     with Patient(machine) as client:
-        dataset = client.post(
-            "/v1/datasets", "upload", headers={"Content-Type": "text/csv"},
-            content=breast_cancer(tmp_path / "table.csv").read_bytes(), params={"name": "table"},
-        )["id"]  # fmt: skip
 
         def workers() -> int:
             text = client.send("GET", "/metrics").text
             return int(float(text.partition("\nfallline_workers ")[2].partition("\n")[0]))
 
-        def study(death: Callable[[], None] | None, key: str) -> Json:
-            until(lambda: workers() == WORKERS)
-            job = client.post("/v1/jobs", key, json=SPEC | {"dataset": dataset})["id"]
-            if death is not None:
-                until(lambda: client.get(f"/v1/jobs/{job}")["waves"] >= 1)
-                death()
-            return client.ended(job)
-
-        undisturbed = study(None, "undisturbed")
-        assert undisturbed["state"] == "completed", undisturbed
-        expected = check(machine.home / "fallline.db", undisturbed)
+        until(lambda: workers() == WORKERS)
+        study = Repeated(machine, client, tmp_path / "table.csv", trials=60, epochs=30)
         for death in (cluster.kill_process, cluster.kill_machine, cluster.kill_scheduler):
-            disturbed = study(death, death.__name__)
-            assert disturbed["state"] == "completed", disturbed
-            assert check(machine.home / "fallline.db", disturbed) == expected
-            assert disturbed["waves"] == undisturbed["waves"]
+            until(lambda: workers() == WORKERS)
+            job = study.begun(death.__name__)
+            death()
+            study.came_to_the_same(job)
     code, printed = machine.stop()
     assert (code, "Traceback" in printed) == (0, False), printed
 

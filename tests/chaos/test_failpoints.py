@@ -54,7 +54,6 @@ class Crashes:
 def test_every_point(machine: Machine, tmp_path: Path) -> None:
     crashes = Crashes(tmp_path / "crashes")
     machine.environment[VARIABLE] = str(crashes.folder)
-    database = machine.home / "fallline.db"
     with Receiver().running() as receiver:
         machine.environment["FALLLINE_WEBHOOK_HOSTS"] = receiver.origin
         machine.environment["FALLLINE_WEBHOOK_SECRET"] = SECRET
@@ -63,14 +62,14 @@ def test_every_point(machine: Machine, tmp_path: Path) -> None:
         assert crashes.left() == []
         with Patient(machine) as client:
             dataset = uploaded(client, crashes, breast_cancer(tmp_path / "table.csv"))
-            ran(client, crashes, dataset, receiver, database)
+            ran(client, crashes, dataset, receiver, machine.database)
         with Patient(machine) as client:
             handed_out(client, crashes)
     assert crashes.armed == set(get_args(Point))
     code, printed = machine.stop()
     assert (code, "Traceback" in printed) == (0, False), printed
     assert printed.count("starting it again") == len(crashes.armed)
-    check_file(database)
+    check_file(machine.home / "fallline.db")
 
 
 def uploaded(client: Patient, crashes: Crashes, file: Path) -> str:
@@ -101,9 +100,7 @@ def uploaded(client: Patient, crashes: Crashes, file: Path) -> str:
     return found
 
 
-def ran(
-    client: Patient, crashes: Crashes, dataset: str, receiver: Receiver, database: Path
-) -> None:
+def ran(client: Patient, crashes: Crashes, dataset: str, receiver: Receiver, database: str) -> None:
     """The same job twice: undisturbed, and through every point of its way."""
     spec = SPEC | {"dataset": dataset, "webhook": {"url": receiver.origin}}
     undisturbed = client.ended(client.post("/v1/jobs", "undisturbed", json=spec)["id"])

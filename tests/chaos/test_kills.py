@@ -140,13 +140,12 @@ def test_kills_cost_no_trial(machine: Machine, tmp_path: Path) -> None:
         f"{statistics.median(again):.2f} s (median), {again[-1]:.2f} s (longest)"
     )
 
-    database = machine.home / "fallline.db"
-    check_file(database)
-    expected = [check(database, view) for view in undisturbed]
+    check_file(machine.home / "fallline.db")
+    expected = [check(machine.database, view) for view in undisturbed]
     same = ("state", "waves", "best_trial", "best_value", "counts", "warnings", "confirmed")
     final = {}
     for which, view in disturbed:
-        found = check(database, view)
+        found = check(machine.database, view)
         assert found == expected[which], (view["id"], SEED)
         final.update({(view["study"], number): values for number, _, _, values, *_ in found})
         for name in same:

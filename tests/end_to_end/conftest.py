@@ -39,6 +39,11 @@ class Machine:
         # Not a pipe, which a server that says much would fill and then wait for.
         self.log = home.with_name("server.log")
 
+    @property
+    def database(self) -> str:
+        """The address of the server's database."""
+        return self.environment.get("FALLLINE_DATABASE", f"sqlite:///{self.home / 'fallline.db'}")
+
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""
         return subprocess.run(

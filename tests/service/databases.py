@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
 
 from service.database import Database
@@ -66,6 +67,16 @@ class Server:
 def file_of(database: Database) -> Path:
     """The file of one that is SQLite's."""
     return Path(make_url(database.url).database or "")
+
+
+@contextmanager
+def optunas_own(url: str) -> Iterator[RDBStorage]:
+    """Optuna's storage at a database, as anybody opens it who knows no Fallline."""
+    storage = RDBStorage(url)
+    try:
+        yield storage
+    finally:
+        storage.engine.dispose()
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from service.database import Database
-from service.errors import DatabaseInUse, DatabaseUnusable
+from service.errors import DatabaseAway, DatabaseInUse, DatabaseUnusable, OutOfSpace
 from service.tables import datasets
+from tests.service.databases import file_of
 from tests.service.test_tables import DATASET
 
 
@@ -43,7 +44,7 @@ def test_an_exception_undoes_the_whole_transaction(database: Database) -> None:
 
 @pytest.mark.both_databases
 def test_a_reader_cannot_write(database: Database) -> None:
-    refused = pytest.raises(DBAPIError, match="readonly|read-only")
+    refused = pytest.raises(DBAPIError, match=r"readonly|read-only")
     with refused, database.read() as connection:
         connection.execute(insert(datasets).values(DATASET))
 
@@ -86,6 +87,37 @@ def test_sqlite_is_set_up_for_one_writer_and_many_readers(tmp_path: Path) -> Non
                 automatic = connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one()
             assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
             assert automatic == pages
+
+
+def test_a_full_disk_costs_only_the_transaction_that_met_it(database: Database) -> None:
+    def limit(pages: int) -> None:
+        with database.write() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    limit(1)  # as many as there are, that is
+    large = DATASET | {"name": "x" * 100_000}
+    with pytest.raises(OutOfSpace, match="full"), database.write() as connection:
+        connection.execute(insert(datasets).values(large))
+    with database.read() as connection:
+        assert connection.execute(select(datasets)).all() == []
+    limit(1_000_000)
+    with database.write() as connection:
+        connection.execute(insert(datasets).values(large))
+
+
+def test_a_database_that_others_hold_is_away_as_long_as_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.sqlite.BUSY_TIMEOUT_SECONDS", 0)
+    with Database(f"sqlite:///{tmp_path}/f.db") as database:
+        other = sqlite3.connect(file_of(database), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseAway, match="busy"), database.write():
+            pass
+        other.execute("ROLLBACK")
+        other.close()
+        with database.write() as connection:
+            connection.execute(insert(datasets).values(DATASET))
 
 
 def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 import psycopg
 import pytest
+from optuna.exceptions import StorageInternalError
 from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.engine import make_url
 
@@ -27,13 +28,13 @@ from service.schema import VERSION_TABLE
 from service.settings import Settings, load
 from service.tables import datasets
 from tests.service.conftest import Live, live_server
-from tests.service.databases import Server
+from tests.service.databases import Server, optunas_own
 from tests.service.journeys import until
 from tests.service.test_problems import problem
 from tests.service.test_runner import add_dataset, in_state, outcome, queue, row, stored
 from tests.service.test_tables import DATASET
 
-SECRET = "s3cret-p4ssword"  # noqa: S105
+SECRET = "s3cret-p4ssword"
 ELSEWHERE = f"postgresql+psycopg://ann:{SECRET}@127.0.0.1:1/fallline"
 
 
@@ -52,7 +53,7 @@ def execute(url: str, statement: str) -> None:
 
 def test_a_second_server_is_refused_until_the_first_has_ended(url: str) -> None:
     with Database(url) as first:
-        with pytest.raises(DatabaseInUse, match="^Another server has the database made"):
+        with pytest.raises(DatabaseInUse, match=r"^Another server has the database made"):
             Database(url)
         with first.write() as connection:
             connection.execute(insert(datasets).values(DATASET))
@@ -79,7 +80,8 @@ def test_a_server_that_lost_the_lock_to_another_writes_nothing(
 ) -> None:
     with Database(url) as database:
         before = database.version
-        with pytest.raises(DatabaseAway, match="cannot be reached"), database.write() as connection:
+        lost = pytest.raises(DatabaseAway, match="cannot be reached")
+        with lost, database.write() as connection:
             connection.execute(insert(datasets).values(DATASET))
             postgresql.stop()
             connection.execute(select(datasets))
@@ -199,10 +201,10 @@ def test_a_study_goes_on_when_the_database_is_back_and_ends_as_one_undisturbed(
     assert problem(answer)["status"] == 503
     assert answer.headers["retry-after"] == "1"
     refusal = until(lambda: _when_unready(live))
-    assert refusal["detail"].startswith("Not ready. database: is away: ")
+    assert refusal["detail"].startswith("Not ready. database: cannot be written: ")
     postgresql.start()
 
-    job = in_state_again(live, broken)
+    job = in_state(services, broken, "completed")
     assert job.attempt == 2
     assert (job.error, job.trials_asked, job.waves_done) == (None, 60, unbroken.waves_done)
     assert (job.best_value, job.best_trial) == (unbroken.best_value, unbroken.best_trial)
@@ -215,22 +217,17 @@ def _when_unready(live: Live) -> dict[str, str] | None:
     return problem(answer) if answer.status_code == 503 else None
 
 
-def in_state_again(live: Live, job_id: str) -> object:
-    until(lambda: live.client.get(f"/v1/jobs/{job_id}").json().get("state") == "completed")
-    return row(live.services, job_id)
-
-
 def test_the_dashboard_reads_and_cannot_write(live: Live) -> None:
-    url = live.services.database.url
-    optuna.create_study(storage=url, study_name="beside").optimize(
-        lambda trial: trial.suggest_float("x", 0, 1), n_trials=2
-    )
+    with optunas_own(live.services.database.url) as storage:
+        study = optuna.create_study(storage=storage, study_name="beside")
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     answer = live.client.get("/api/studies")
     assert [each["study_name"] for each in answer.json()["study_summaries"]] == ["beside"]
     assert live.client.get("/api/studies/1").status_code == 200
-    storage = live.services.dashboard._storage
-    with pytest.raises(Exception, match="read-only transaction"):
-        storage.delete_study(1)
+    shown = live.services.dashboard._storage
+    with pytest.raises(StorageInternalError) as refused:
+        shown.delete_study(1)
+    assert "read-only transaction" in str(refused.value.__cause__)
 
 
 def test_the_metrics_tell_its_size(live: Live) -> None:

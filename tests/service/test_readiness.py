@@ -24,6 +24,7 @@ pytestmark = pytest.mark.xdist_group("readiness")
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     with Engine(1) as opened:
+        until(lambda: opened.workers)
         yield opened
 
 
@@ -73,7 +74,12 @@ def test_a_closed_database_or_one_that_is_in_use_is_named(
         other = sqlite3.connect(file_of(impatient), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         asked = Readiness(impatient, blobs, engine)
-        assert asked.obstacles() == [Obstacle("database", "cannot be written")]
+        assert asked.obstacles() == [
+            Obstacle(
+                "database",
+                "cannot be written: The database is busy. Nothing was changed; try again",
+            )
+        ]
         other.execute("ROLLBACK")
         other.close()
         assert asked.obstacles() == []
@@ -104,6 +110,7 @@ def test_a_worker_that_died_is_missed_until_there_is_another(
 
 def test_anybody_is_told(tmp_path: Path) -> None:
     with live_server(tmp_path / "home") as live:
+        until(lambda: live.services.runner.engine.workers)
         answer = live.anonymous.get("/readyz")
         assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
         live.services.settings.blob_folder.rmdir()

@@ -6,14 +6,13 @@ import optuna
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from optuna.storages import RDBStorage
 from sqlalchemy import MetaData, Table, create_engine, insert, select
 
 from service.database import Database
 from service.errors import SchemaMismatch
 from service.schema import OPTUNA_REVISION, VERSION_TABLE, is_ours, upgrade
 from service.tables import jobs, metadata
-from tests.service.databases import file_of
+from tests.service.databases import file_of, optunas_own
 from tests.service.test_tables import DATASET, JOB
 
 
@@ -38,8 +37,8 @@ def test_the_migrations_make_the_tables_that_the_code_describes(database: Databa
 
 def test_our_tables_and_optunas_have_no_name_in_common(database: Database, tmp_path: Path) -> None:
     alone = tmp_path / "optuna.db"
-    storage = RDBStorage(f"sqlite:///{alone}")
-    storage.engine.dispose()
+    with optunas_own(f"sqlite:///{alone}"):
+        pass
     query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index')"
     theirs = {row[0] for row in sqlite3.connect(alone).execute(query)}
     both = {row[0] for row in sqlite3.connect(file_of(database)).execute(query)}
@@ -49,14 +48,12 @@ def test_our_tables_and_optunas_have_no_name_in_common(database: Database, tmp_p
 
 @pytest.mark.both_databases
 def test_optuna_works_in_the_same_file_and_after_a_restart(database: Database) -> None:
-    study = optuna.create_study(storage=database.url, study_name="beside")
-    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    with optunas_own(database.url) as storage:
+        study = optuna.create_study(storage=storage, study_name="beside")
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     database.close()
-    again = Database(database.url)
-    try:
-        assert len(optuna.load_study(storage=again.url, study_name="beside").trials) == 2
-    finally:
-        again.close()
+    with Database(database.url) as again, optunas_own(again.url) as storage:
+        assert len(optuna.load_study(storage=storage, study_name="beside").trials) == 2
 
 
 def test_half_made_optuna_tables_are_completed(database: Database) -> None:
