@@ -7,7 +7,6 @@ dataset. Tokens travel as hashes, as the database has them; the file with the lo
 import hashlib
 import json
 import os
-import sqlite3
 import zipfile
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import NamedTuple
 from service import private_files, sqlite
 from service.errors import BackupError, StartupError
 from service.settings import Settings
+from service.sqlite_driver import driver
 from service.store import DIGEST
 
 FORM = 1
@@ -67,7 +67,7 @@ def back_up(settings: Settings, path: Path) -> Held:
             kept_here = digests if settings.store_elsewhere is None else []
             _write(draft, copy, settings.blob_folder, kept_here)
         draft.replace(path)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, driver.Error) as error:
         raise BackupError(f"The backup cannot be written: {error}.") from error
     finally:
         draft.unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def restore(settings: Settings, path: Path) -> Held:
             (held / DATABASE).replace(database)
     except (zipfile.BadZipFile, EOFError, KeyError) as error:
         raise BackupError(f"{path} is not a whole backup: {error}.") from error
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, driver.Error) as error:
         raise BackupError(f"{path} cannot be restored: {error}.") from error
     return Held(jobs, len(digests), path.stat().st_size)
 
@@ -137,13 +137,13 @@ def _file(settings: Settings) -> Path:
 def _copy(database: Path, copy: Path) -> None:
     """A database as it is at one moment, whoever writes to it meanwhile."""
     private_files.create(copy)
-    with closing(sqlite.only_reading(database)) as source, closing(sqlite3.connect(copy)) as to:
+    with closing(sqlite.only_reading(database)) as source, closing(driver.connect(copy)) as to:
         source.backup(to)
 
 
 def _contents(database: Path) -> tuple[int, list[str]]:
     """How many jobs a database has, and the digests of its datasets."""
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(driver.connect(database)) as connection:
         ((jobs,),) = connection.execute("SELECT count(*) FROM jobs")
         rows = connection.execute("SELECT DISTINCT digest FROM datasets ORDER BY digest")
         return jobs, [digest for (digest,) in rows if DIGEST.fullmatch(digest)]
@@ -192,7 +192,7 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> Path:
 
 def _check(database: Path) -> None:
     """Refuse a database that is broken, or of another program or a later version."""
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(driver.connect(database)) as connection:
         ((found,),) = connection.execute("PRAGMA quick_check(1)")
     if found != "ok":
         raise BackupError(f"The database in the backup is broken: {found}.")

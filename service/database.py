@@ -35,7 +35,8 @@ class Backend(Protocol):
     place: str
     writer: Engine
     reader: Engine
-    options: dict[str, Any]
+    engine_options: dict[str, Any]
+    read_only_options: dict[str, Any]
 
     @property
     def folder(self) -> Path | None:
@@ -83,7 +84,7 @@ class Database(AbstractContextManager["Database"]):
     def __init__(self, url: str, *, synchronous: Synchronous = "normal") -> None:
         self._backend = _backend(url, synchronous)
         self.url, self.place = url, self._backend.place
-        self.folder, self.read_only_options = self._backend.folder, self._backend.options
+        self.folder, self.read_only_options = self._backend.folder, self._backend.read_only_options
         self.version, self._versions = 0, count(1)
         try:
             self._prepare()
@@ -175,7 +176,7 @@ class Database(AbstractContextManager["Database"]):
                 complete = schema.has_optuna_tables(connection)
             if not complete:
                 reach("tables_made")
-                schema.create_optuna_tables(self.url)
+                schema.create_optuna_tables(self.url, backend.engine_options)
                 with backend.reader.begin() as connection:
                     schema.check(connection)
         except OSError as error:

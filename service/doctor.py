@@ -3,11 +3,9 @@
 import os
 import shutil
 import socket
-import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,12 +13,11 @@ from typing import Literal, NamedTuple
 import httpx
 
 from service.settings import Settings
+from service.sqlite_driver import driver, is_mended
 
 GIBIBYTE = 1024**3
 FREE_BYTES = 1 * GIBIBYTE
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"})
-# https://sqlite.org/wal.html#walresetbug: two connections that write and checkpoint can lose commits.
-WAL_RESET = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 
 
 class Check(NamedTuple):
@@ -67,17 +64,13 @@ def _checks_of_file(path: Path) -> list[Callable[[Settings], Check]]:
 
 
 def _sqlite(_settings: Settings) -> Check:
-    found = sqlite3.sqlite_version_info
-    mended = found >= WAL_RESET[0] or any(
-        found[:2] == fixed[:2] and found >= fixed for fixed in WAL_RESET
-    )
+    if is_mended(driver.sqlite_version_info):
+        return Check("SQLite", "ok", driver.sqlite_version)
     advice = (
-        ""
-        if mended
-        else "Nothing: the fault of its write-ahead log below 3.51.3 takes two connections that write, "
-        "and the server has one."
+        "`pip install pysqlite3`: the fault of its write-ahead log, mended in 3.51.3, takes two connections "
+        "that write, and the server has one; be safe all the same."
     )
-    return Check("SQLite", "ok", sqlite3.sqlite_version, advice)
+    return Check("SQLite", "warning", driver.sqlite_version, advice)
 
 
 def _home(settings: Settings) -> Check:
@@ -132,14 +125,11 @@ def _database(path: Path) -> Check:
 
     if not path.exists():
         return Check("database", "ok", "none yet", "`fallline serve` makes it.")
+    fault = sqlite.find_fault(path)
+    if fault is not None:
+        return Check("database", "failed", fault, "Restore a backup: `fallline restore`.")
     try:
-        with closing(sqlite.only_reading(path)) as connection:
-            ((found,),) = connection.execute("PRAGMA quick_check(1)")
-        if found != "ok":
-            return Check("database", "failed", str(found), "Restore a backup: `fallline restore`.")
         sqlite.look(path)
-    except sqlite3.Error as error:
-        return Check("database", "failed", str(error), "Restore a backup: `fallline restore`.")
     except StartupError as error:
         return Check("database", "failed", str(error), "See what it says.")
     return Check("database", "ok", f"{path}, {path.stat().st_size:,} bytes, whole")

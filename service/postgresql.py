@@ -48,7 +48,8 @@ class PostgreSQL:
         folder: None, as its files are somewhere else.
         writer: one connection, whose transactions write; as long as it lasts, so does the lock.
         reader: connections that see one state for a transaction and cannot write.
-        options: for Optuna's engine, to make one that cannot write.
+        engine_options: for Optuna's engine.
+        read_only_options: for one that cannot write.
 
     Raises:
         DatabaseUnusable: the driver is not installed.
@@ -57,7 +58,8 @@ class PostgreSQL:
     def __init__(self, url: str) -> None:
         self.url, self.place, self.folder = url, place(make_url(url)), None
         read_only = {"execution_options": {"postgresql_readonly": True}}
-        self.options: dict[str, Any] = read_only | {"pool_pre_ping": True}
+        self.engine_options: dict[str, Any] = {"pool_pre_ping": True}
+        self.read_only_options = self.engine_options | read_only
         self.writer = connecting(url, pool_size=1, max_overflow=0)
         event.listen(self.writer, "do_connect", self._connect_and_lock)
         # One connection for each thread that answers a request, so that none waits.

@@ -66,9 +66,9 @@ def has_optuna_tables(connection: Connection) -> bool:
     return bool(_heads(connection, "alembic_version"))
 
 
-def create_optuna_tables(url: str) -> None:
+def create_optuna_tables(url: str, engine_options: dict[str, Any]) -> None:
     """Let Optuna create its own tables, or complete them after a crash."""
-    storage = RDBStorage(url)
+    storage = RDBStorage(url, engine_kwargs=dict(engine_options))
     storage.remove_session()
     storage.engine.dispose()
 

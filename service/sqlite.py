@@ -7,7 +7,8 @@ so ours is the only one.
 
 import fcntl
 import os
-import sqlite3
+import sqlite3  # for its types, which the other driver shares
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from service import private_files, schema
 from service.errors import DatabaseAway, DatabaseInUse, DatabaseUnusable, OutOfSpace
+from service.sqlite_driver import driver
 
 Synchronous = Literal["normal", "full"]
 
@@ -26,13 +28,15 @@ PRIMARY = 0xFF  # the part of an error's code that says of which kind it is
 HELD = "The database is busy. Nothing was changed; try again."
 BROKEN = "The disk of the database does not work. Nothing was changed; try again later."
 AWAY = {
-    sqlite3.SQLITE_BUSY: HELD,
-    sqlite3.SQLITE_LOCKED: HELD,
-    sqlite3.SQLITE_IOERR: BROKEN,
-    sqlite3.SQLITE_CANTOPEN: BROKEN,
+    driver.SQLITE_BUSY: HELD,
+    driver.SQLITE_LOCKED: HELD,
+    driver.SQLITE_IOERR: BROKEN,
+    driver.SQLITE_CANTOPEN: BROKEN,
 }
 # One page of the log is 4 KiB: about 4 MiB between checkpoints, by the writer alone.
 CHECKPOINT_PAGES = 1000
+# A long read keeps the log from being written over; it is cut back to this when nobody reads.
+LOG_BYTES = 64 * 1024**2
 
 
 class SQLite:
@@ -48,7 +52,8 @@ class SQLite:
         folder: it is in.
         writer: one connection, whose transactions write.
         reader: connections that cannot write.
-        options: for Optuna's engine, to make one that cannot write.
+        engine_options: for Optuna's engine.
+        read_only_options: for one that cannot write.
 
     Raises:
         DatabaseInUse: another server has it open.
@@ -68,11 +73,20 @@ class SQLite:
             ) from None
         self.writer = _engine(url, write=True, synchronous=synchronous)
         self.reader = _engine(url, write=False, synchronous=synchronous)
-        self.options: dict[str, Any] = {"creator": self._connect_to_read}
+        self.engine_options: dict[str, Any] = {"module": driver}
+        self.read_only_options = self.engine_options | {"creator": self._connect_to_read}
 
     def look(self) -> None:
-        """Refuse a file that is not ours while every byte of it is as it was; make one if there is none."""
+        """Refuse a file that is not ours while every byte of it is as it was; make one if there is none.
+
+        One whose log is still there was not closed, and is looked through.
+        """
         if self._path.exists():
+            if _log(self._path).exists() and (fault := find_fault(self._path)):
+                raise DatabaseUnusable(
+                    f"The database {self._path} is broken ({fault}). "
+                    "Move it away and restore a backup: `fallline restore`."
+                )
             look(self._path)
         private_files.create(self._path)
 
@@ -88,7 +102,7 @@ class SQLite:
     def hindrance(self, error: DBAPIError) -> DatabaseAway | OutOfSpace | None:
         """What an error means that is not of the statement's own making."""
         code = getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY
-        if code == sqlite3.SQLITE_FULL:
+        if code == driver.SQLITE_FULL:
             return OutOfSpace("The disk of the server is full. Nothing was changed.")
         return DatabaseAway(AWAY[code]) if code in AWAY else None
 
@@ -103,7 +117,7 @@ class SQLite:
         self._lock = None
 
     def _connect_to_read(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
+        connection: sqlite3.Connection = driver.connect(
             self._path, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False
         )
         connection.execute("PRAGMA query_only=ON")
@@ -114,9 +128,20 @@ class SQLite:
 def only_reading(path: Path) -> sqlite3.Connection:
     """A connection to a database that leaves every byte beside it as it is, too."""
     # Without a log nobody has it open, and SQLite need not make files to share it.
-    alone = not path.with_name(f"{path.name}-wal").exists()
+    alone = not _log(path).exists()
     mode = "mode=ro&immutable=1" if alone else "mode=ro"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+    found: sqlite3.Connection = driver.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+    return found
+
+
+def find_fault(path: Path) -> str | None:
+    """What is wrong with the structure of a file, if anything; no byte of it is changed."""
+    try:
+        with closing(only_reading(path)) as connection:
+            ((found,),) = connection.execute("PRAGMA quick_check(1)")
+    except driver.Error as error:
+        return str(error)
+    return None if found == "ok" else str(found).splitlines()[-1]
 
 
 def look(path: Path) -> None:
@@ -125,9 +150,15 @@ def look(path: Path) -> None:
     Raises:
         SchemaMismatch: as `schema.check`.
     """
-    engine = create_engine("sqlite://", creator=lambda: only_reading(path), poolclass=NullPool)
+    engine = create_engine(
+        "sqlite://", module=driver, creator=lambda: only_reading(path), poolclass=NullPool
+    )
     with engine.connect() as connection:
         schema.check(connection)
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _lock(path: Path) -> int:
@@ -153,6 +184,7 @@ def _engine(url: str, *, write: bool, synchronous: Synchronous) -> Engine:
     pool_size, max_overflow = (1, 0) if write else (8, 40)
     engine = create_engine(
         url,
+        module=driver,
         pool_size=pool_size,
         max_overflow=max_overflow,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
@@ -165,6 +197,7 @@ def _engine(url: str, *, write: bool, synchronous: Synchronous) -> Engine:
         f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
         "foreign_keys=ON",
         f"query_only={int(not write)}",
+        f"journal_size_limit={LOG_BYTES}",
         f"wal_autocheckpoint={CHECKPOINT_PAGES if write else 0}",
     )
 

@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
 
 from service.database import Database
+from service.sqlite_driver import driver
 
 DRIVER = "postgresql+psycopg:"
 
@@ -72,10 +73,13 @@ def file_of(database: Database) -> Path:
 @contextmanager
 def optunas_own(url: str) -> Iterator[RDBStorage]:
     """Optuna's storage at a database, as anybody opens it who knows no Fallline."""
-    storage = RDBStorage(url)
+    # In one process there must be one SQLite.
+    options = {"module": driver} if make_url(url).get_backend_name() == "sqlite" else {}
+    storage = RDBStorage(url, engine_kwargs=options)
     try:
         yield storage
     finally:
+        storage.remove_session()
         storage.engine.dispose()
 
 

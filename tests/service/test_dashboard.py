@@ -5,13 +5,15 @@ import optuna
 import pytest
 
 from tests.service.conftest import Live
+from tests.service.databases import optunas_own
 from tests.service.test_problems import problem
 
 
 def add_study(live: Live, name: str, trials: int) -> int:
-    study = optuna.create_study(storage=live.services.database.url, study_name=name)
-    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=trials)
-    return study._study_id
+    with optunas_own(live.services.database.url) as storage:
+        study = optuna.create_study(storage=storage, study_name=name)
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=trials)
+        return study._study_id
 
 
 @pytest.mark.parametrize(

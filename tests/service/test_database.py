@@ -1,5 +1,5 @@
 import os
-import sqlite3
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from service.database import Database
 from service.errors import DatabaseAway, DatabaseInUse, DatabaseUnusable, OutOfSpace
+from service.sqlite import LOG_BYTES
+from service.sqlite_driver import driver
 from service.tables import datasets
 from tests.service.databases import file_of
 from tests.service.test_tables import DATASET
@@ -110,7 +112,7 @@ def test_a_database_that_others_hold_is_away_as_long_as_they_do(
 ) -> None:
     monkeypatch.setattr("service.sqlite.BUSY_TIMEOUT_SECONDS", 0)
     with Database(f"sqlite:///{tmp_path}/f.db") as database:
-        other = sqlite3.connect(file_of(database), isolation_level=None)
+        other = driver.connect(file_of(database), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseAway, match="busy"), database.write():
             pass
@@ -118,6 +120,42 @@ def test_a_database_that_others_hold_is_away_as_long_as_they_do(
         other.close()
         with database.write() as connection:
             connection.execute(insert(datasets).values(DATASET))
+
+
+def test_the_log_is_cut_back_when_a_long_read_has_ended(database: Database) -> None:
+    file = file_of(database)
+    log = file.with_name(f"{file.name}-wal")
+
+    def write(count: int) -> None:
+        for number in range(count):
+            with database.write() as connection:
+                row = DATASET | {"id": f"{number}-{count}", "name": "x" * 5_000_000}
+                connection.execute(insert(datasets).values(row))
+
+    with database.read() as connection:
+        connection.execute(select(datasets)).all()
+        write(20)
+        assert log.stat().st_size > 90e6
+    write(2)
+    assert log.stat().st_size <= LOG_BYTES
+
+
+def test_a_file_that_broke_while_its_server_died_is_refused_untouched(tmp_path: Path) -> None:
+    with Database(f"sqlite:///{tmp_path}/home/f.db") as database:
+        with database.write() as connection:
+            connection.execute(insert(datasets).values(DATASET))
+        copied = tmp_path / "copied"  # as a server that was killed leaves it
+        shutil.copytree(tmp_path / "home", copied)
+    with Database(f"sqlite:///{copied}/f.db") as database, database.read() as connection:
+        assert connection.execute(select(datasets.c.name)).scalar_one() == "iris"
+    shutil.copy(tmp_path / "home" / "f.db", copied / "f.db")
+    content = bytearray((copied / "f.db").read_bytes())
+    content[8192:40960] = b"\xff" * 32768
+    (copied / "f.db").write_bytes(content)
+    (copied / "f.db-wal").touch()
+    with pytest.raises(DatabaseUnusable, match=r"is broken \(.*fallline restore"):
+        Database(f"sqlite:///{copied}/f.db")
+    assert (copied / "f.db").read_bytes() == content
 
 
 def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
@@ -192,4 +230,4 @@ def test_a_refused_file_can_be_opened_by_someone_else(tmp_path: Path) -> None:
         Database(f"sqlite:///{file}")
     file.unlink()
     with Database(f"sqlite:///{file}"):
-        assert sqlite3.connect(file).execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+        assert driver.connect(file).execute("SELECT count(*) FROM jobs").fetchone() == (0,)

@@ -1,7 +1,6 @@
 import hashlib
 import io
 import socket
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from service import tokens
 from service.client import MEDIA_TYPES
+from service.sqlite_driver import driver
 from tests import datasets as tables
 from tests.service.conftest import Live, live_server
 from tests.service.databases import file_of
@@ -397,7 +397,7 @@ def test_datasets_of_others_are_not_found(live: Live) -> None:
 
 
 def test_an_upload_that_cannot_be_recorded_leaves_no_row(live: Live) -> None:
-    with sqlite3.connect(file_of(live.services.database)) as connection:
+    with driver.connect(file_of(live.services.database)) as connection:
         connection.execute(
             "CREATE TRIGGER full BEFORE INSERT ON datasets "
             "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
@@ -408,7 +408,7 @@ def test_an_upload_that_cannot_be_recorded_leaves_no_row(live: Live) -> None:
         assert problem(send(live, table(61)))["status"] == 500
         after = contents(live.services)
     finally:
-        with sqlite3.connect(file_of(live.services.database)) as connection:
+        with driver.connect(file_of(live.services.database)) as connection:
             connection.execute("DROP TRIGGER full")
         connection.close()
     assert {name: n for name, n in after.items() if name != "files"} == {

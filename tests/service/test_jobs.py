@@ -14,6 +14,7 @@ from service.jobs import MOVES, JobState
 from studies.resolve import Resolved
 from studies.search import Search
 from studies.spec import StudySpec
+from tests.service.databases import optunas_own
 
 pytestmark = pytest.mark.both_databases
 
@@ -110,10 +111,11 @@ def test_a_job_begins_queued_with_an_empty_study(db: Database) -> None:
     assert StudySpec.model_validate(found.spec) == SPEC
     assert (found.inferred, found.warnings) == ({"metric": "usual"}, ["careful"])
     assert (found.best_value, found.error, found.started, found.finished) == (None,) * 4
-    study = optuna.load_study(study_name=f"job-{job_id}", storage=db.url)
-    assert study.trials == []
-    assert study.user_attrs == {"job": job_id, "dataset": "dataset", "metric": "log_loss"}
-    assert study.direction is optuna.study.StudyDirection.MINIMIZE
+    with optunas_own(db.url) as storage:
+        study = optuna.load_study(study_name=f"job-{job_id}", storage=storage)
+        assert study.trials == []
+        assert study.user_attrs == {"job": job_id, "dataset": "dataset", "metric": "log_loss"}
+        assert study.direction is optuna.study.StudyDirection.MINIMIZE
 
 
 def do_claim(connection: Connection, claim: Claim) -> None:

@@ -14,6 +14,7 @@ from optimizers.torch_export import load
 from service import jobs, tokens
 from tests import datasets as tables
 from tests.service.conftest import Live, live_server
+from tests.service.databases import optunas_own
 from tests.service.journeys import (
     ENDLESS,
     SMALL,
@@ -281,14 +282,10 @@ def test_a_report_has_curves_progress_and_importance(live: Live, done: Json) -> 
 
 
 def test_optuna_reads_the_trials_that_the_api_shows(live: Live, done: Json) -> None:
-    storage = optuna.storages.RDBStorage(live.services.database.url, skip_table_creation=True)
-    try:
+    with optunas_own(live.services.database.url) as storage:
         study = optuna.load_study(study_name=done["study"], storage=storage)
         seen = study.trials
         best = study.best_trial
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
     shown = walk(live.client, f"/v1/jobs/{done['id']}/trials")
     report = live.client.get(f"/v1/jobs/{done['id']}/report").json()
     assert study.direction.name.lower() == done["direction"]

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from service import readiness
 from service.database import Database
 from service.engine import Engine
 from service.readiness import Obstacle, Readiness
+from service.sqlite_driver import driver
 from tests.service.conftest import Live, live_server
 from tests.service.databases import file_of
 from tests.service.journeys import until
@@ -71,7 +71,7 @@ def test_a_closed_database_or_one_that_is_in_use_is_named(
 ) -> None:
     monkeypatch.setattr("service.sqlite.BUSY_TIMEOUT_SECONDS", 0)
     with Database(f"sqlite:///{blobs.parent / 'other.db'}") as impatient:
-        other = sqlite3.connect(file_of(impatient), isolation_level=None)
+        other = driver.connect(file_of(impatient), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         asked = Readiness(impatient, blobs, engine)
         assert asked.obstacles() == [

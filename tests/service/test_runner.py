@@ -1,4 +1,3 @@
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from service.engine import Work
 from service.idempotency import Asked
 from service.services import Services, open_services
 from service.settings import Settings
+from service.sqlite_driver import driver
 from service.worker import Wave
 from studies.confirmation import Run
 from studies.resolve import resolve
@@ -270,7 +270,7 @@ def test_a_wave_that_breaks_fails_its_job_and_leaves_no_running_trial(
 
 def test_a_runner_that_cannot_write_tries_again(services: Services) -> None:
     def execute(statement: str) -> None:
-        connection = sqlite3.connect(file_of(services.database))
+        connection = driver.connect(file_of(services.database))
         with connection:
             connection.execute(statement)
         connection.close()

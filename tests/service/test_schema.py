@@ -1,4 +1,3 @@
-import sqlite3
 from datetime import datetime
 from pathlib import Path
 
@@ -11,13 +10,14 @@ from sqlalchemy import MetaData, Table, create_engine, insert, select
 from service.database import Database
 from service.errors import SchemaMismatch
 from service.schema import OPTUNA_REVISION, VERSION_TABLE, is_ours, upgrade
+from service.sqlite_driver import driver
 from service.tables import jobs, metadata
 from tests.service.databases import file_of, optunas_own
 from tests.service.test_tables import DATASET, JOB
 
 
 def execute(path: Path, statement: str) -> None:
-    connection = sqlite3.connect(path)
+    connection = driver.connect(path)
     connection.execute(statement)
     connection.commit()
     connection.close()
@@ -40,8 +40,8 @@ def test_our_tables_and_optunas_have_no_name_in_common(database: Database, tmp_p
     with optunas_own(f"sqlite:///{alone}"):
         pass
     query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index')"
-    theirs = {row[0] for row in sqlite3.connect(alone).execute(query)}
-    both = {row[0] for row in sqlite3.connect(file_of(database)).execute(query)}
+    theirs = {row[0] for row in driver.connect(alone).execute(query)}
+    both = {row[0] for row in driver.connect(file_of(database)).execute(query)}
     assert theirs <= both
     assert not theirs & (metadata.tables.keys() | {VERSION_TABLE})
 
@@ -60,7 +60,7 @@ def test_half_made_optuna_tables_are_completed(database: Database) -> None:
     database.close()
     for table in ("alembic_version", "version_info", "trial_heartbeats"):
         execute(file_of(database), f"DROP TABLE {table}")
-    with Database(database.url), sqlite3.connect(file_of(database)) as connection:
+    with Database(database.url), driver.connect(file_of(database)) as connection:
         found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         assert found == (OPTUNA_REVISION,)
 
