@@ -5,16 +5,18 @@ only for administrators (it knows no owners), only GET and HEAD, and a database 
 refuses to write.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import optuna_dashboard
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import Environ, StartResponse
 from optuna.storages import RDBStorage, get_storage
+from optuna.trial import FrozenTrial, TrialState
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service import trials
 from service.database import Database
 from service.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthorized
 from service.tokens import Principal
@@ -22,6 +24,8 @@ from service.tokens import Principal
 PREFIXES = ("/api/", "/static/", "/csv/", "/dashboard/")
 # Uploads, language models and schema changes are never offered.
 REFUSED = ("/api/artifacts", "/api/llm")
+# Learning curves of more are a third of what its page weighs, and one cannot see them there.
+CURVES = 500
 # A study of 5,000 trials takes seconds to render: it must not take every thread.
 THREADS = 2
 
@@ -103,8 +107,30 @@ def _check(scope: Scope) -> None:
         raise BadRequest("The query must be percent-encoded.")
 
 
+class _Storage(RDBStorage):
+    """Optuna's storage, with trials read by columns: through its own objects it takes ten times as long."""
+
+    def __init__(self, database: Database) -> None:
+        options = dict(database.read_only_options)
+        super().__init__(database.url, engine_kwargs=options, skip_table_creation=True)
+        self._database = database
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        self.get_study_name_from_id(study_id)  # a KeyError if there is none
+        besides = [each for each in included_trial_ids if each <= trial_id_greater_than]
+        with self._database.read() as connection:
+            found = trials.since(
+                connection, study_id, after=trial_id_greater_than, besides=besides, curves=CURVES
+            )
+        return [trial for trial in found if states is None or trial.state in states]
+
+
 def _build(database: Database) -> tuple[RDBStorage, Any]:
-    storage = RDBStorage(
-        database.url, engine_kwargs=dict(database.read_only_options), skip_table_creation=True
-    )
+    storage = _Storage(database)
     return storage, optuna_dashboard.wsgi(get_storage(storage))

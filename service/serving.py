@@ -14,6 +14,8 @@ from service.engine import Hire
 from service.services import open_services
 from service.settings import Settings
 
+GARBAGE = (100_000, 50, 100)
+"""How many more objects there are, and how many rounds, before Python looks for cycles among them."""
 SWITCH_SECONDS = 0.0005
 """How long a thread that computes may keep those that answer waiting for the interpreter: Python's
 5 ms are paid several times an answer, once for each call of the database."""
@@ -46,6 +48,9 @@ def serve(settings: Settings, console: Console, hire: Hire) -> None:
         # What was imported stays: to look through it for garbage, now and then, took half a second.
         gc.collect()
         gc.freeze()
+        # Answers of thousands of trials are millions of objects, and a third of their time went into
+        # looking for garbage among them.
+        gc.set_threshold(*GARBAGE)
         with suppress(KeyboardInterrupt):  # uvicorn has stopped by then, and hands it on
             server(app, settings, services.closing).run()
         with suppress(KeyboardInterrupt):  # who asks again does not wait

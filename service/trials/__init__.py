@@ -10,7 +10,7 @@ Optuna's convention: aware, or naive in local time; the columns hold naive UTC.
 """
 
 from service.trials.paging import Sort, page
-from service.trials.reading import best, counts, ended, read, running
+from service.trials.reading import best, counts, ended, read, running, since
 from service.trials.reporting import at_step, forget_reports, report
 from service.trials.writing import create_study, delete_study, finish, insert_running, stop
 
@@ -29,5 +29,6 @@ __all__ = [
     "read",
     "report",
     "running",
+    "since",
     "stop",
 ]

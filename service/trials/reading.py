@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from operator import itemgetter
@@ -35,6 +35,25 @@ def read(
     if numbers is not None:
         chosen &= tables.trials.c.number.in_(numbers)
     return load(connection, chosen, intermediate=intermediate)
+
+
+def since(
+    connection: Connection, study_id: int, *, after: int, besides: Collection[int], curves: int
+) -> list[FrozenTrial]:
+    """Read what is new to someone who has read a study before, in number order.
+
+    Args:
+        connection: an open connection.
+        study_id: the study to read.
+        after: Optuna's id of the last trial that was ended when it was read; -1 for none.
+        besides: ids of earlier trials, which were not.
+        curves: how many of a study's first trials to read with their intermediate values.
+    """
+    trials = tables.trials.c
+    new = (trials.trial_id > after) | trials.trial_id.in_(list(besides))
+    chosen = (trials.study_id == study_id) & new
+    first = load(connection, chosen & (trials.number < curves), intermediate=True)
+    return first + load(connection, chosen & (trials.number >= curves), intermediate=False)
 
 
 def running(connection: Connection, study_id: int) -> list[FrozenTrial]:

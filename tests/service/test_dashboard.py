@@ -3,7 +3,10 @@ import socket
 import httpx
 import optuna
 import pytest
+from optuna.storages import get_storage
+from optuna.trial import TrialState
 
+from service import dashboard
 from tests.service.conftest import Live
 from tests.service.databases import optunas_own
 from tests.service.test_problems import problem
@@ -88,11 +91,43 @@ def test_it_shows_what_is_in_the_database(shared_live: Live) -> None:
     assert shared_live.client.get(f"/csv/{number}").text.count("COMPLETE") == 3
 
 
+def test_trials_are_as_optuna_reads_them_but_for_the_curves_of_late_ones(
+    shared_live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "CURVES", 2)
+
+    def train(trial: optuna.Trial) -> float:
+        trial.report(1.0, 0)
+        return trial.suggest_float("x", 0, 1)
+
+    shown = dashboard._Storage(shared_live.services.database)
+    with optunas_own(shared_live.services.database.url) as storage:
+        study = optuna.create_study(storage=storage, study_name="curves")
+        study.optimize(train, n_trials=2)
+        under_way = study.ask()
+        cached = get_storage(shown)
+        assert len(cached.get_all_trials(study._study_id)) == 3
+        study.tell(under_way, state=TrialState.FAIL)
+        study.optimize(train, n_trials=2)
+        for found in (shown, cached):
+            pairs = zip(found.get_all_trials(study._study_id), study.trials, strict=True)
+            for ours, theirs in pairs:
+                assert len(ours.intermediate_values) == (ours.number < 2)
+                theirs.intermediate_values = ours.intermediate_values
+                assert ours == theirs
+        failed = shown.get_all_trials(study._study_id, states=[TrialState.FAIL])
+        assert [trial.number for trial in failed] == [2]
+        with pytest.raises(KeyError):
+            shown.get_all_trials(10_000)
+    shown.engine.dispose()
+
+
 def test_a_deleted_study_is_forgotten(shared_live: Live) -> None:
     client, services = shared_live.client, shared_live.services
     first = add_study(shared_live, "first", trials=3)
     assert len(client.get(f"/api/studies/{first}").json()["trials"]) == 3
-    optuna.delete_study(storage=services.database.url, study_name="first")
+    with optunas_own(services.database.url) as storage:
+        optuna.delete_study(storage=storage, study_name="first")
     services.dashboard.forget_deleted()
     second = add_study(shared_live, "second", trials=1)
     assert second == first  # SQLite gives the number out again
