@@ -12,6 +12,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 # The numbers are fixed, so that files in the volume keep their owner from image to image.
 RUN groupadd --gid 10001 fallline \
     && useradd --uid 10001 --gid fallline --no-create-home --home-dir /var/lib/fallline fallline \
+    && install --directory --owner fallline --group fallline --mode 0710 /run/secrets \
     && install --directory --owner fallline --group fallline --mode 0700 /var/lib/fallline
 
 WORKDIR /src
@@ -22,7 +23,7 @@ COPY constraints.txt ./
 RUN pip install --no-deps --index-url "$TORCH_INDEX" --constraint constraints.txt torch
 
 COPY pyproject.toml ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['postgresql'], *p['optional-dependencies']['s3'], sep='\n')" > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 
 COPY LICENSE README.md ./

@@ -45,6 +45,7 @@ for command in (
     operations_commands.restore,
     cluster_commands.scheduler,
     cluster_commands.worker,
+    cluster_commands.secrets,
 ):
     app.command()(command)
 

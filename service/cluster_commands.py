@@ -31,6 +31,15 @@ def certs(
     _say(f"{chosen} has {', '.join(sorted(path.name for path in chosen.iterdir()))}")
 
 
+def secrets(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="For the files.")],
+) -> None:
+    """Make what the services of docker-compose.yml share: token, passwords, certificates; once."""
+    from service import secret_files  # noqa: PLC0415 - a moment that nobody else pays
+
+    _say(f"{folder} has {', '.join(secret_files.make(folder))}")
+
+
 def scheduler(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on.")] = 8786,

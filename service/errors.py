@@ -244,6 +244,10 @@ class StoreUnusable(StartupError):
     """The store of datasets cannot be written."""
 
 
+class SecretsUnusable(StartupError):
+    """The files of secrets cannot be made."""
+
+
 class CertificatesUnusable(StartupError):
     """Certificates of a cluster are missing, or cannot be made."""
 

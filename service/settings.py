@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         description="The administrator's token, 16 characters or more; "
         "left out, one is made and kept in the file `token` in the home folder.",
     )
+    secrets: Path | None = Field(
+        default=None,
+        description="Folder of files that hold settings, each named as its variable in small "
+        "letters: `fallline_token`.",
+    )
     database: str | None = Field(
         default=None,
         repr=False,  # it may hold a password
@@ -388,8 +393,12 @@ def load(**given: Any) -> Settings:
     Raises:
         SettingsError: a value is not accepted; the text names its variable.
     """
+    # Variables come before files.
+    files = os.environ.get(f"{PREFIX}SECRETS") or None
     try:
-        return Settings(**given)
+        if files is not None and not Path(files).is_dir():
+            raise SettingsError(f"{PREFIX}SECRETS: there is no folder {files}")
+        return Settings(_secrets_dir=files, **given)
     except ValidationError as error:
         raise SettingsError("; ".join(_line(each) for each in error.errors())) from None
 

@@ -52,7 +52,7 @@ def image_user() -> str:
     return instructions("USER")[-1].arguments
 
 
-COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+COMPOSE_TEXT = (ROOT / "docker-compose.single.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVER: dict[str, Any] = COMPOSE["services"]["server"]
 

@@ -23,6 +23,8 @@ from tests.deployment.definitions import (
     server_environment,
 )
 
+FILE = "docker-compose.single.yml"
+
 
 @pytest.fixture
 def in_container(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,10 +108,10 @@ def test_all_that_must_last_is_in_the_volume() -> None:
 
 
 @pytest.mark.usefixtures("in_container")
-@pytest.mark.parametrize("name", ["docker-compose.yml", "README.md"])
+@pytest.mark.parametrize("name", ["docker-compose.single.yml", "README.md"])
 def test_the_commands_that_users_are_told_are_right(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    commands = re.findall(r"docker compose exec ([\w /.-]+)", text)
+    commands = re.findall(rf"docker compose -f {FILE} exec ([\w /.-]+)", text)
     assert commands
     for command in commands:
         service, program, path = shlex.split(command)

@@ -116,7 +116,9 @@ def test_the_image_installs_the_dependencies_of_the_project() -> None:
         capture_output=True,
         text=True,
     ).stdout
-    assert printed.splitlines() == PYPROJECT["project"]["dependencies"]
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = [*PYPROJECT["project"]["dependencies"], *extras["postgresql"], *extras["s3"]]
+    assert printed.splitlines() == wanted
 
 
 def test_everything_copied_exists_and_nothing_else_is_sent_to_the_build() -> None:

@@ -15,6 +15,7 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "host": "0.0.0.0",
         "port": "9000",
         "token": "fall_0123456789abcdef",
+        "secrets": str(tmp_path),
         "database": f"sqlite:///{tmp_path}/other.db",
         "store": "s3://bucket/prefix",
         "store_cache_bytes": "1000000",
@@ -131,3 +132,9 @@ def test_a_cluster_beyond_this_machine_needs_tls_unless_it_is_asked_for() -> Non
     with pytest.raises(SettingsError, match=r"no TLS.*FALLLINE_CLUSTER_INSECURE=true"):
         load(cluster="tcp://10.0.0.5:8786")
     assert load(cluster="tcp://10.0.0.5:8786", cluster_insecure=True).cluster_insecure
+
+
+def test_a_folder_of_secrets_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FALLLINE_SECRETS", str(tmp_path / "gone"))
+    with pytest.raises(SettingsError, match=r"FALLLINE_SECRETS: there is no folder .*gone"):
+        load()
