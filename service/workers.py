@@ -37,6 +37,8 @@ DASK = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.scheduler.worker-ttl": "20s",
+    # A wave is given to a worker at once, even to a busy one; others may fetch it when they are free.
+    "distributed.scheduler.work-stealing-interval": "50ms",
     # Counted by ourselves: Dask blames whatever waits on the worker that died, begun or not.
     "distributed.scheduler.allowed-failures": 0,
 }
