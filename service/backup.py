@@ -61,7 +61,7 @@ def back_up(settings: Settings, path: Path) -> Held:
     try:
         with TemporaryDirectory(prefix=".backup-", dir=path.parent) as folder:
             copy = Path(folder) / DATABASE
-            _copy(database, copy)
+            copy_database(database, copy)
             jobs, digests = _contents(copy)
             private_files.create(draft)
             kept_here = digests if settings.store_elsewhere is None else []
@@ -134,7 +134,7 @@ def _file(settings: Settings) -> Path:
     return settings.database_path
 
 
-def _copy(database: Path, copy: Path) -> None:
+def copy_database(database: Path, copy: Path) -> None:
     """A database as it is at one moment, whoever writes to it meanwhile."""
     private_files.create(copy)
     with closing(sqlite.only_reading(database)) as source, closing(driver.connect(copy)) as to:

@@ -43,6 +43,7 @@ for command in (
     operations_commands.doctor,
     operations_commands.backup,
     operations_commands.restore,
+    operations_commands.upgrade,
     cluster_commands.scheduler,
     cluster_commands.worker,
     cluster_commands.secrets,

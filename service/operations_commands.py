@@ -56,5 +56,21 @@ def restore(
     _say(f"{chosen.home} has {held.jobs} jobs and {held.datasets} datasets again")
 
 
+def upgrade(
+    saved: Annotated[
+        bool, typer.Option("--saved", help="A PostgreSQL database has been saved with pg_dump.")
+    ] = False,
+) -> None:
+    """Bring the tables of trials to the version of the installed Optuna; a copy is kept beside them."""
+    from service.upgrade import upgrade as bring_along  # noqa: PLC0415 - likewise
+
+    done = bring_along(settings.load(), saved=saved)
+    if done.old == done.new:
+        _say(f"The trials have Optuna's schema {done.new} already.")
+    else:
+        kept = f"; the database as it was: {done.copy}" if done.copy else ""
+        _say(f"The trials had Optuna's schema {done.old} and have {done.new} now{kept}")
+
+
 def _say(text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)

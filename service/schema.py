@@ -4,6 +4,8 @@ Both live in one database. Each has its own version table, or the second to star
 refuse what the first one wrote.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +50,36 @@ def check(connection: Connection) -> None:
             f"The database was written by a newer Fallline (its schema is {unknown.pop()!r}). "
             "Upgrade Fallline, or name another database in FALLLINE_DATABASE."
         )
-    foreign = set(_heads(connection, "alembic_version")) - {OPTUNA_REVISION}
-    if foreign:
+    if has_optuna_tables(connection) and (found := optuna_revision(connection)) != OPTUNA_REVISION:
         raise SchemaMismatch(
-            f"The trials in the database have Optuna's schema {foreign.pop()!r}; this version "
-            f"of Fallline needs {OPTUNA_REVISION!r}."
+            f"The trials in the database have Optuna's schema {found!r}; this version of Fallline "
+            f"needs {OPTUNA_REVISION!r}. `fallline upgrade` makes a copy and brings them there."
         )
+
+
+def optuna_revision(connection: Connection) -> str:
+    """The version of Optuna's tables, the present one or an earlier one.
+
+    Raises:
+        SchemaMismatch: there are none, or they are of a version that is not known here.
+    """
+    for found in _heads(connection, "alembic_version"):
+        if found not in _optuna_revisions():
+            raise SchemaMismatch(
+                f"The trials in the database have Optuna's schema {found!r}; this version "
+                f"of Fallline needs {OPTUNA_REVISION!r}. Upgrade Fallline, or name another "
+                "database in FALLLINE_DATABASE."
+            )
+        return found
+    raise SchemaMismatch(
+        "The database has no trials of Optuna's. `fallline serve` makes their tables."
+    )
+
+
+def upgrade_optuna_tables(url: str, engine_options: dict[str, Any]) -> None:
+    """Let Optuna bring its tables to its present version."""
+    with _optuna(url, engine_options, older=True) as storage:
+        storage.upgrade()
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -68,14 +94,31 @@ def has_optuna_tables(connection: Connection) -> bool:
 
 def create_optuna_tables(url: str, engine_options: dict[str, Any]) -> None:
     """Let Optuna create its own tables, or complete them after a crash."""
-    storage = RDBStorage(url, engine_kwargs=dict(engine_options))
-    storage.remove_session()
-    storage.engine.dispose()
+    with _optuna(url, engine_options):
+        pass
 
 
 def first_line(error: DatabaseError) -> str:
     """What the driver says, without its advice on the lines below."""
     return str(error.orig).splitlines()[0].removesuffix(".")
+
+
+@contextmanager
+def _optuna(
+    url: str, engine_options: dict[str, Any], *, older: bool = False
+) -> Iterator[RDBStorage]:
+    storage = RDBStorage(url, dict(engine_options), skip_compatibility_check=older)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _optuna_revisions() -> set[str]:
+    """From the first version of Optuna's tables to that of the Optuna that is installed."""
+    with _optuna("sqlite://", {}) as storage:
+        return set(storage.get_all_versions())
 
 
 def _heads(connection: Connection, version_table: str) -> tuple[str, ...]:
