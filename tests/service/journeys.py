@@ -109,14 +109,18 @@ def walk(client: httpx.Client, address: str, **params: Any) -> list[Json]:
 
 
 def contents(services: Services) -> dict[str, int | list[str]]:
-    """How many rows each table has, the audit log aside, and which files there are."""
+    """How many rows each table has, and which files there are.
+
+    The audit log is left out, and the summaries of jobs that have ended, which are kept a moment
+    after a job says so.
+    """
     with services.database.read() as connection:
         metadata = MetaData()
         metadata.reflect(connection)
         rows: dict[str, int | list[str]] = {
             name: connection.execute(select(func.count()).select_from(each)).scalar_one()
             for name, each in metadata.tables.items()
-            if name != "audit"
+            if name not in {"audit", "summaries"}
         }
     files = [path.name for path in services.settings.blob_folder.iterdir()]
     return rows | {"files": sorted(files)}
