@@ -30,8 +30,14 @@ demo: install  ## Tune on real data and show the answer (ONCE=1 exits when done)
 serve: install  ## Start the server
 	@$(BIN)/fallline serve
 
+# The tests of pages need a browser; without one they are skipped, and say so.
+.PHONY: chromium
+chromium:  ## The browser that tests of pages look through (Debian)
+	@command -v chromium >/dev/null || { apt-get -qq update && apt-get -qq install -y chromium; } >/dev/null 2>&1 \
+		|| echo "Chromium cannot be installed here: the tests of pages will be skipped."
+
 .PHONY: test
-test: install  ## Run all tests but the journeys, the chaos and the fuzzing
+test: install chromium  ## Run all tests but the journeys, the chaos and the fuzzing
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not fuzzing" --ignore tests/end_to_end --ignore tests/chaos
 
 .PHONY: journeys

@@ -1,7 +1,7 @@
 """The server's application: every part of it, put together.
 
 From the outside in: the gate (request id, Host, headers, last resort), the login, then the
-dashboard or our own routes.
+dashboard or our own routes and pages.
 """
 
 import socket
@@ -15,11 +15,10 @@ from typing import Any
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
-from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp
 from uvicorn.config import LOGGING_CONFIG
 
-from service import login, problems
+from service import login, pages, problems
 from service.audit import Audited
 from service.body_limit import BodyLimit
 from service.dashboard import Dispatcher
@@ -80,7 +79,7 @@ def create_app(services: Services) -> ASGIApp:
     own.include_router(login.router)
     own.include_router(health.router)
     own.include_router(metrics.router)
-    own.add_api_route("/", _home, include_in_schema=False)
+    own.include_router(pages.router)
 
     settings = services.settings
     inner = SharedAnswers(Dispatcher(own, services.dashboard), services.database)
@@ -180,7 +179,3 @@ def _v1() -> APIRouter:
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     yield
-
-
-def _home() -> RedirectResponse:
-    return RedirectResponse("/dashboard")

@@ -6,6 +6,7 @@ Every address needs a login unless it is listed as public, whatever answers ther
 import time
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -16,10 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service import tokens
 from service.database import Database
 from service.errors import Forbidden, Unauthorized
+from service.login_page import local, login_page
 from service.rate_limits import RateLimits
 from service.tokens import Principal
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/login"})
+ASSETS = "/assets/"  # of pages, the login's too
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIE_SECONDS = 30 * 24 * 3600
 
@@ -63,7 +66,7 @@ class LoginRequired:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, if it may be asked."""
-        if scope["type"] == "http" and scope["path"] not in PUBLIC:
+        if scope["type"] == "http" and not _is_public(scope["path"]):
             await self._log_in(HTTPConnection(scope))
         await self._app(scope, receive, send)
 
@@ -116,14 +119,39 @@ CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
 
 
 @router.get("/login")
-def log_in(request: Request, token: str = "") -> Response:
-    """Exchange a token for a cookie; the redirect takes it out of the address."""
-    services = request.app.state.services
-    _find(services.database, token)
-    answer = RedirectResponse("/dashboard", status_code=303)
+def log_in(request: Request, token: str | None = None) -> Response:
+    """Exchange a token for a cookie, the redirect takes it out of the address; or ask for it."""
+    if token is None:
+        return login_page("/", status=200)
+    _find(request.app.state.services.database, token)
+    return _let_in(request, token, "/")
+
+
+@router.post("/login")
+async def log_in_by_form(request: Request) -> Response:
+    """The same for what was typed into the login page."""
+    fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    token, following = fields.get("token", "").strip(), fields.get("next", "/")
+    try:
+        await run_in_threadpool(_find, request.app.state.services.database, token)
+    except Unauthorized:
+        return login_page(following, refused=True)
+    return _let_in(request, token, local(following))
+
+
+@router.post("/logout")
+def log_out(request: Request) -> Response:
+    """Forget the cookie; the token stays valid."""
+    answer = RedirectResponse("/login", status_code=303)
+    answer.delete_cookie(cookie_name(request.app.state.services.settings.port))
+    return answer
+
+
+def _let_in(request: Request, token: str, following: str) -> Response:
+    answer = RedirectResponse(following, status_code=303)
     answer.headers["Cache-Control"] = "no-store"
     answer.set_cookie(
-        cookie_name(services.settings.port),
+        cookie_name(request.app.state.services.settings.port),
         token,
         max_age=COOKIE_SECONDS,
         httponly=True,
@@ -131,6 +159,10 @@ def log_in(request: Request, token: str = "") -> Response:
         secure=request.url.scheme == "https",
     )
     return answer
+
+
+def _is_public(path: str) -> bool:
+    return path in PUBLIC or path.startswith(ASSETS)
 
 
 def _find(database: Database, token: str) -> Principal:

@@ -1,16 +1,24 @@
 """What a browser is shown when nobody is logged in."""
 
-LOGIN_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Fallline: log in</title></head>
-<body>
-<h1>Log in to Fallline</h1>
-<p>Open the address with <code>/login?token=</code> that the server printed when it started,
-or put your token behind it yourself:</p>
-<pre>/login?token=YOUR_TOKEN</pre>
-<p>The administrator's token is in the file <code>token</code> of Fallline's home folder on the
-machine that runs it. Programs send a token in the header
-<code>Authorization: Bearer YOUR_TOKEN</code>.</p>
-</body>
-</html>
-"""
+from starlette.responses import HTMLResponse
+
+from service.rendering import POLICY, render
+
+
+def login_page(following: str, *, refused: bool = False, status: int = 401) -> HTMLResponse:
+    """The page that asks for a token.
+
+    Args:
+        following: the address to go to once logged in.
+        refused: whether a token was given that is not valid.
+        status: of the answer.
+    """
+    body = render("login.html", following=local(following), refused=refused)
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(body, status, headers=headers)
+
+
+def local(address: str) -> str:
+    """An address of this server; the start page in place of any that might lead elsewhere."""
+    leads_elsewhere = address.startswith(("//", "/\\")) or any(mark < " " for mark in address)
+    return address if address.startswith("/") and not leads_elsewhere else "/"

@@ -28,7 +28,8 @@ from service.errors import (
     Unauthorized,
     Unavailable,
 )
-from service.login_page import LOGIN_PAGE
+from service.login_page import login_page
+from service.rendering import POLICY, render
 from studies.errors import StudyError
 
 logger = logging.getLogger(__name__)
@@ -82,9 +83,13 @@ def respond(scope: Scope, error: Exception) -> Response:
             exc_info=trace,
             extra={"request_id": request_id},
         )
-    if isinstance(problem, Unauthorized) and _is_page_view(scope):
-        policy = {"Content-Security-Policy": "default-src 'none'"}
-        return HTMLResponse(LOGIN_PAGE, problem.status, headers=problem.headers | policy)
+    if _is_page_view(scope):
+        if isinstance(problem, Unauthorized):
+            answer = login_page(_address(scope), status=problem.status)
+            answer.headers.update(problem.headers)
+            return answer
+        if not scope["path"].startswith("/v1/"):
+            return _problem_page(problem, request_id)
     # Escaped to ASCII: half a surrogate pair, which JSON allows, cannot be encoded otherwise.
     return Response(
         json.dumps(_body(problem, request_id), allow_nan=False),
@@ -92,6 +97,13 @@ def respond(scope: Scope, error: Exception) -> Response:
         headers=problem.headers,
         media_type="application/problem+json",
     )
+
+
+def _problem_page(problem: ServiceError, request_id: str) -> Response:
+    detail = _cut(problem.detail, TEXT_CHARACTERS)
+    body = render("problem.html", problem=problem, detail=detail, request_id=request_id)
+    headers = problem.headers | {"Content-Security-Policy": POLICY}
+    return HTMLResponse(body, problem.status, headers=headers)
 
 
 def translate(error: Exception) -> ServiceError:
@@ -151,6 +163,11 @@ def _is_page_view(scope: Scope) -> bool:
     if scope["method"] not in {"GET", "HEAD"}:
         return False
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def _address(scope: Scope) -> str:
+    """Where a browser was going; without the query, in which there may be a token."""
+    return "/" if scope["path"] == "/login" else str(scope["path"])
 
 
 def _input_error(error: StudyError | OptimizerError) -> ServiceError:

@@ -5,8 +5,11 @@ from service.services import open_services
 from tests.service.conftest import Live
 
 
-def test_home_leads_to_the_dashboard(shared_live: Live) -> None:
-    assert shared_live.client.get("/").headers["location"] == "/dashboard"
+def test_home_is_a_page_that_a_program_may_read_too(shared_live: Live) -> None:
+    answer = shared_live.client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "script-src 'self';" in answer.headers["content-security-policy"]
 
 
 def test_the_api_is_described(shared_live: Live) -> None:

@@ -70,12 +70,35 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address(shared_live: Live) ->
     answer = shared_live.anonymous.get("/login", params={"token": token_of(shared_live)})
     shared_live.anonymous.cookies.clear()
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/dashboard"
+    assert answer.headers["location"] == "/"
     assert answer.headers["cache-control"] == "no-store"
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(f"fallline_{shared_live.services.settings.port}=")
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
+
+
+def test_a_form_lets_in_as_well(shared_live: Live) -> None:
+    form = {"token": token_of(shared_live), "next": "/jobs"}
+    answer = shared_live.anonymous.post("/login", data=form)
+    shared_live.anonymous.cookies.clear()
+    assert (answer.status_code, answer.headers["location"]) == (303, "/jobs")
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    refused = shared_live.anonymous.post("/login", data=form | {"token": "fall_wrong"})
+    assert refused.status_code == 401
+    assert "not valid" in refused.text
+    assert "set-cookie" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "evil", "/\t/evil.example"],
+)
+def test_a_login_leads_to_no_other_server(shared_live: Live, address: str) -> None:
+    form = {"token": token_of(shared_live), "next": address}
+    answer = shared_live.anonymous.post("/login", data=form)
+    shared_live.anonymous.cookies.clear()
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 @pytest.mark.parametrize("token", ["", "fall_wrong", "é", "x" * 5000])

@@ -162,18 +162,20 @@ def test_another_result_says_where_it_parts_and_what_has_changed(
     seeded(4)  # as if torch drew other numbers
     older = [{**attempts[0], "conditions": {**attempts[0]["conditions"]}}]
     environment = older[0]["conditions"]["environment"]
-    older[0]["conditions"]["environment"] = environment | {"instructions": "AVX512"}
+    older[0]["conditions"]["environment"] = environment | {"instructions": "another set"}
     try:
         change_attempts(shared_live, done, older)
         found = replayed(shared_live, done, number)
         assert (found["matches"], found["parts_at"]) == (False, 1)
         assert found["stored"]["1"] != found["curve"]["1"]
         now = environment["instructions"]
-        assert found["differences"] == [{"field": "instructions", "then": "AVX512", "now": now}]
+        assert found["differences"] == [
+            {"field": "instructions", "then": "another set", "now": now}
+        ]
         code, line = run_replay(shared_live, monkeypatch, done, number)
         assert code == 1
         assert line.startswith(f"trial {number}: parts at epoch 1 of 27: {found['stored']['1']}")
-        assert line.endswith(f"instructions was AVX512, is {now}\n")
+        assert line.endswith(f"instructions was another set, is {now}\n")
         change_attempts(shared_live, done, attempts)
         assert (
             "its environment is the same" in run_replay(shared_live, monkeypatch, done, number)[1]
