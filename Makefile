@@ -30,14 +30,18 @@ demo: install  ## Tune on real data and show the answer (ONCE=1 exits when done)
 serve: install  ## Start the server
 	@$(BIN)/fallline serve
 
-# The tests of pages need a browser; without one they are skipped, and say so.
-.PHONY: chromium
-chromium:  ## The browser that tests of pages look through (Debian)
-	@command -v chromium >/dev/null || { apt-get -qq update && apt-get -qq install -y chromium; } >/dev/null 2>&1 \
-		|| echo "Chromium cannot be installed here: the tests of pages will be skipped."
+# Tests of pages need a browser, one of the chaos a clock that can be shifted. Without them these
+# tests are skipped, and say so.
+.PHONY: debian
+debian:  ## Install what tests use of Debian, where that is allowed: Chromium, libfaketime
+	@for package in chromium libfaketime; do \
+		dpkg -s $$package >/dev/null 2>&1 \
+		|| { apt-get -qq update && apt-get -qq install -y $$package; } >/dev/null 2>&1 \
+		|| echo "$$package cannot be installed here: the tests that use it will be skipped."; \
+	done
 
 .PHONY: test
-test: install chromium  ## Run all tests but the journeys, the chaos and the fuzzing
+test: install debian  ## Run all tests but the journeys, the chaos and the fuzzing
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not fuzzing" --ignore tests/end_to_end --ignore tests/chaos
 
 .PHONY: journeys
@@ -45,7 +49,7 @@ journeys: install  ## Whole machines: the command, servers that are killed, the 
 	$(BIN)/pytest -n 2 --dist loadgroup tests/end_to_end
 
 .PHONY: chaos
-chaos: install  ## Kill servers and workers a thousand times (KILLS=40 for less)
+chaos: install debian  ## Kill servers and workers a thousand times (KILLS=40 for less)
 	KILLS=$(or $(KILLS),1000) $(BIN)/pytest -s tests/chaos
 
 .PHONY: fuzz
