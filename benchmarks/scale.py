@@ -60,16 +60,19 @@ class Job:
         study: Optuna's id of its study.
         write: milliseconds a trial, to ask, tell and store it.
         rebuild: seconds to read its trials and make the model of them that goes on.
+        size: bytes that the database grew by.
     """
 
     id: str
     study: int
     write: float
     rebuild: float
+    size: int
 
 
 def fill(database: Database, resolved: Resolved, dataset: str, number: int) -> Job:
     """A completed job of so many trials."""
+    before = _size(database)
     with database.write() as connection:
         job_id = jobs.create(
             connection, owner=LOCAL_OWNER, dataset_id=dataset, request={}, resolved=resolved
@@ -92,7 +95,16 @@ def fill(database: Database, resolved: Resolved, dataset: str, number: int) -> J
     rebuild = time.perf_counter() - began
     with database.write() as connection:
         claims.finish(connection, claim, "completed", seconds=1.0)
-    return Job(job_id, claim.study_id, write, rebuild)
+    return Job(job_id, claim.study_id, write, rebuild, _size(database) - before)
+
+
+def _size(database: Database) -> int:
+    with database.read() as connection:
+        pages, size = (
+            connection.exec_driver_sql(f"PRAGMA {each}").scalar_one()
+            for each in ("page_count", "page_size")
+        )
+    return int(pages * size)
 
 
 def prepare(home: Path, sizes: Sequence[int]) -> dict[int, Job]:
@@ -199,6 +211,7 @@ def show(
     for job in filled.values():
         add("to ask, tell and store a trial", f"{job.write:.2f}")
         add("to rebuild the study", f"{1000 * job.rebuild:.0f}")
+        add("database, MB", f"{job.size / 1e6:.1f}")
         began = time.perf_counter()
         client.get(f"/v1/jobs/{job.id}/best").raise_for_status()
         add(

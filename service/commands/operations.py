@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from service import settings
+from service.commands import terminal
 from service.doctor import examine
 
 STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
-
-console = Console()
 
 
 def doctor(
@@ -22,7 +20,7 @@ def doctor(
     """Look whether all is well with this machine, home and server; exit code 1 if something is not."""
     checks = list(examine(settings.load()))
     if as_json:
-        console.print_json(json.dumps([check._asdict() for check in checks]))
+        terminal.console.print_json(json.dumps([check._asdict() for check in checks]))
     else:
         shown = Table(box=None, pad_edge=False)
         for name in ("", "", "found", "what to do"):
@@ -30,7 +28,7 @@ def doctor(
         for check in checks:
             state = f"[{STYLES[check.state]}]{check.state}[/]"
             shown.add_row(check.about, state, check.found, check.advice)
-        console.print(shown)
+        terminal.console.print(shown)
     if any(check.state == "failed" for check in checks):
         raise typer.Exit(1)
 
@@ -42,7 +40,7 @@ def backup(
     from service.backup import back_up  # noqa: PLC0415 - Optuna's tables: a second nobody else pays
 
     held = back_up(settings.load(), file)
-    _say(f"{file}: {held.jobs} jobs and {held.datasets} datasets, {held.bytes:,} bytes")
+    terminal.say(f"{file}: {held.jobs} jobs and {held.datasets} datasets, {held.bytes:,} bytes")
 
 
 def restore(
@@ -53,7 +51,7 @@ def restore(
 
     chosen = settings.load()
     held = bring_back(chosen, file)
-    _say(f"{chosen.home} has {held.jobs} jobs and {held.datasets} datasets again")
+    terminal.say(f"{chosen.home} has {held.jobs} jobs and {held.datasets} datasets again")
 
 
 def upgrade(
@@ -66,11 +64,7 @@ def upgrade(
 
     done = bring_along(settings.load(), saved=saved)
     if done.old == done.new:
-        _say(f"The trials have Optuna's schema {done.new} already.")
+        terminal.say(f"The trials have Optuna's schema {done.new} already.")
     else:
         kept = f"; the database as it was: {done.copy}" if done.copy else ""
-        _say(f"The trials had Optuna's schema {done.old} and have {done.new} now{kept}")
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+        terminal.say(f"The trials had Optuna's schema {done.old} and have {done.new} now{kept}")

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from service import settings
+from service.commands import terminal
 from service.errors import SettingsError
 
 cluster = typer.Typer()
-console = Console()
 
 
 @cluster.command()
@@ -28,7 +27,7 @@ def certs(
 
     chosen = folder or settings.load().certificate_folder
     certificates.make(chosen)
-    _say(f"{chosen} has {', '.join(sorted(path.name for path in chosen.iterdir()))}")
+    terminal.say(f"{chosen} has {', '.join(sorted(path.name for path in chosen.iterdir()))}")
 
 
 def secrets(
@@ -37,7 +36,7 @@ def secrets(
     """Make what the services of docker-compose.yml share: token, passwords, certificates; once."""
     from service import secret_files  # noqa: PLC0415 - a moment that nobody else pays
 
-    _say(f"{folder} has {', '.join(secret_files.make(folder))}")
+    terminal.say(f"{folder} has {', '.join(secret_files.make(folder))}")
 
 
 def scheduler(
@@ -50,7 +49,7 @@ def scheduler(
     known = settings.load()
     protocol = "tcp" if known.cluster_insecure else "tls"
     address = f"{protocol}://{f'[{host}]' if ':' in host else host}:{port}"
-    schedule(address, known.certificate_folder, lambda: _say(f"Scheduler at {address}"))
+    schedule(address, known.certificate_folder, lambda: terminal.say(f"Scheduler at {address}"))
 
 
 def worker(
@@ -70,9 +69,8 @@ def worker(
         raise SettingsError(f"ADDRESS: {error}") from None
     number = workers or os.cpu_count() or 1
     join(
-        address, known, number, lambda: _say(f"{number} worker(s) for {address}; Ctrl-C ends them")
+        address,
+        known,
+        number,
+        lambda: terminal.say(f"{number} worker(s) for {address}; Ctrl-C ends them"),
     )
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What `fallline` can do, a module a subject; `service.cli` puts the commands together."""
