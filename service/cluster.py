@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from distributed import Client, LocalCluster
+from distributed.comm.registry import backends
+from distributed.comm.tcp import TLSBackend, TLSConnector
 from distributed.security import Security
 
 from service.errors import ClusterUnusable
@@ -17,6 +19,31 @@ FOR_EVER = 1e9  # seconds; how long a scheduler that was lost is waited for
 LOST = "scheduler-connection-lost"  # Dask's reason why what was under way is so no more
 
 logger = logging.getLogger(__name__)
+
+
+class _Connector(TLSConnector):
+    """One that counts a scheduler which goes away as it takes the connection as one that is away.
+
+    tornado's error (#2546) is none of those after which Dask tries again: a client would be lost for good.
+    """
+
+    async def connect(self, *arguments: Any, **options: Any) -> Any:
+        """A connection.
+
+        Raises:
+            OSError: there is none.
+        """
+        try:
+            return await super().connect(*arguments, **options)  # type: ignore[no-untyped-call]
+        except ValueError as error:
+            raise OSError(str(error)) from error
+
+
+class _Backend(TLSBackend):
+    _connector_class = _Connector
+
+
+backends["tls"] = _Backend()
 
 
 @contextmanager

@@ -35,18 +35,26 @@ class Composed:
     Args:
         folder: for theirs.
         ports: by what the file calls them.
+        services: what each is, as docker-compose.yml says it.
     """
 
-    def __init__(self, folder: Path, ports: dict[str, int]) -> None:
+    def __init__(
+        self, folder: Path, ports: dict[str, int], services: dict[str, dict[str, Any]] = SERVICES
+    ) -> None:
         self._folder = folder
+        self._services = services
         self.ports = ports
         self.secrets = folder / "secrets"
+
+    def secrets_of(self, name: str) -> Path:
+        """The folder of secrets that a service sees: the one of all."""
+        return self.secrets
 
     def here(self, name: str, text: str) -> str:
         """A text of a service, as it reads on this machine."""
         own = self._folder / name
         places = {
-            "/run/secrets": str(self.secrets),
+            "/run/secrets": str(self.secrets_of(name)),
             "/var/lib/fallline": str(own / "home"),
             "/tmp": str(own / "tmp"),
             "scheduler:8786": f"127.0.0.1:{self.ports['8786']}",
@@ -60,7 +68,7 @@ class Composed:
 
     def environment(self, name: str) -> dict[str, str]:
         """The variables of a service."""
-        given = SERVICES[name].get("environment", {})
+        given = self._services[name].get("environment", {})
         (self._folder / name / "tmp").mkdir(parents=True, exist_ok=True)
         return {
             "PATH": os.environ["PATH"],
@@ -73,7 +81,7 @@ class Composed:
 
     def command(self, name: str) -> list[str]:
         """The words of a service's command."""
-        program, *rest = SERVICES[name].get("command", ["fallline", "serve"])
+        program, *rest = self._services[name].get("command", ["fallline", "serve"])
         module = {"fallline": ["-m", "service"], "python": []}[program]
         return [sys.executable, *module, *(self.here(name, word) for word in rest)]
 
@@ -87,7 +95,7 @@ class Composed:
 
     def is_healthy(self, name: str) -> bool:
         """What a service's own health check says."""
-        kind, program, *words = SERVICES[name]["healthcheck"]["test"]
+        kind, program, *words = self._services[name]["healthcheck"]["test"]
         assert (kind, program) == ("CMD", "python")
         done = subprocess.run(
             [sys.executable, *(self.here(name, word) for word in words)],
