@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -114,6 +115,12 @@ def translate(error: Exception) -> ServiceError:
         if kind in TRANSLATIONS:
             return TRANSLATIONS[kind](error)
     return ServiceError("Something went wrong on our side; the server's log has the details.")
+
+
+def rejected(error: ValidationError, body: object) -> RequestValidationError:
+    """What FastAPI would have raised for a body that does not fit its model."""
+    found = [each | {"loc": ("body", *each["loc"])} for each in error.errors()]
+    return RequestValidationError(found, body=body)
 
 
 def _body(problem: ServiceError, request_id: str) -> dict[str, object]:
