@@ -225,6 +225,8 @@ def _field_problem(error: Any, body: object) -> FieldProblem:
     allowed = message.removeprefix("Input should be ") if "should be" in message else None
     if error["type"] == "string_pattern_mismatch":
         allowed = f"text that matches {error['ctx']['pattern']}"
+    if error["type"] == "too_short":
+        allowed = f"a list of {error['ctx']['min_length']} or more"
     missing = error["type"] == "missing"
     return FieldProblem(
         field=".".join(_path(error["loc"], body)),

@@ -43,7 +43,10 @@ function partOf(field) {
 // Moves each problem beside the field that it is about.
 function place() {
   for (const old of form.querySelectorAll("[data-field] > .problem")) old.remove();
-  for (const marked of form.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
+  for (const marked of form.querySelectorAll("[aria-invalid]")) {
+    marked.removeAttribute("aria-invalid");
+    describe(marked);
+  }
   for (const problem of document.querySelectorAll("#problems > [data-of]")) {
     const part = partOf(problem.dataset.of);
     if (!part) continue;
@@ -53,13 +56,19 @@ function place() {
     line.textContent = problem.textContent;
     const control = part.querySelector("input, select");
     control.setAttribute("aria-invalid", "true");
-    control.setAttribute("aria-errormessage", line.id);
     part.append(line);
+    describe(control, line.id);
     problem.remove();
     for (let around = part.closest("details"); around; around = around.parentElement.closest("details")) {
       around.open = true;
     }
   }
+}
+
+// Says which texts tell of a control: what is wrong with it, and its hint.
+function describe(control, ...ids) {
+  const found = [...ids, `${control.name}-hint`].filter((id) => document.getElementById(id));
+  control.setAttribute("aria-describedby", found.join(" "));
 }
 
 // Shows what the API says is wrong, and goes there.
