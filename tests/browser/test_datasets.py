@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.test_start import expect_to_fit_a_phone, token_of
+from tests.browser.test_start import expect_to_fit_a_phone, log_in
 from tests.service.conftest import Live
 from tests.service.journeys import submit, table, upload
+from tests.service.test_authorisation import bearer
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -58,17 +60,15 @@ def test_all_of_it_is_accessible_and_fits_a_phone(
     picture: Callable[[Page, str], None],
     scheme: str,
 ) -> None:
-    page = context.new_page()
+    headers = bearer(shared_live, owner=f"owner of {scheme} names")
+    page = log_in(context, headers["Authorization"])
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    token = token_of(shared_live, f"owner of long names {scheme}")
-    page.goto(f"/login?token={token}")
     page.goto("/datasets")
     expect(page.get_by_text("There are no datasets yet.")).to_be_visible()
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/csv"}
     content = table(header=f"{'long' * 30},weight,{'target' * 20}")
-    for name in ("table", "name" * 16):
-        params = {"name": name}
-        shared_live.anonymous.post("/v1/datasets", params=params, content=content, headers=headers)
+    with httpx.Client(base_url=shared_live.client.base_url, headers=headers) as client:
+        for name in ("table", "name" * 16):
+            upload(client, content, name=name)
     page.reload()
     picture(page, f"datasets-{scheme}")
     accessible(page)

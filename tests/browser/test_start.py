@@ -4,21 +4,23 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from service import tokens
 from tests.browser.conftest import PHONE
 from tests.service.conftest import Live
-from tests.service.journeys import Json, table, upload
+from tests.service.journeys import Json, table
+from tests.service.test_authorisation import bearer
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-JOB = re.compile(r"^http://[^/]+/jobs/([0-9a-f-]{36})$")
+JOB = re.compile(r"^http://[^/]+/jobs/[0-9a-f-]{36}$")
 HOSTILE = "<img src=x onerror=alert(1)>"
 DROP = """([name, text]) => {
   const dropped = new DataTransfer();
@@ -28,19 +30,26 @@ DROP = """([name, text]) => {
 
 
 @pytest.fixture
-def newcomer(context: BrowserContext, shared_live: Live, request: pytest.FixtureRequest) -> Page:
-    """A page of somebody who has nothing yet."""
-    page = context.new_page()
-    page.goto(f"/login?token={token_of(shared_live, request.node.name[:60])}")
+def owner(shared_live: Live, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    """Somebody who has nothing yet."""
+    headers = bearer(shared_live, owner=request.node.name[:64])
+    with httpx.Client(base_url=shared_live.client.base_url, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+def newcomer(context: BrowserContext, owner: httpx.Client) -> Page:
+    """A page that they look at."""
+    page = log_in(context, owner.headers["Authorization"])
     # The page of a job has tests of its own.
     page.route(JOB, lambda route: route.fulfill(body="<title>The job</title>"))
     return page
 
 
-def token_of(live: Live, owner: str, *scopes: str) -> str:
-    with live.services.database.write() as connection:
-        wanted = list(scopes or ("read", "submit"))
-        return tokens.create(connection, owner=owner, name="test", scopes=wanted).token
+def log_in(context: BrowserContext, authorization: str) -> Page:
+    page = context.new_page()
+    page.goto(f"/login?token={authorization.removeprefix('Bearer ')}")
+    return page
 
 
 def file(folder: Path, name: str = "my (small) table.csv", content: bytes = b"") -> Path:
@@ -75,32 +84,30 @@ def shown(page: Page) -> Json:
     return found
 
 
-def started(page: Page, live: Live) -> Json:
-    """The job whose page was led to; it is ended, nobody waits for it."""
+def start(page: Page, client: httpx.Client) -> tuple[Json, Json]:
+    """Press the button; what was sent, and the job that was led to."""
+    with page.expect_request("**/v1/jobs") as sent:
+        page.get_by_role("button", name="Start tuning").click()
+    spec: Json = sent.value.post_data_json or {}
+    return spec, started(page, client)
+
+
+def started(page: Page, client: httpx.Client) -> Json:
+    """The job that was led to; it is ended, nobody waits for it."""
     expect(page).to_have_url(JOB)
-    found = JOB.match(page.url)
-    assert found
-    with live.services.database.read() as connection:
-        owner = connection.exec_driver_sql(
-            f"SELECT owner, request FROM jobs WHERE id = '{found[1]}'"
-        ).one()
-    headers = {"Authorization": f"Bearer {token_of(live, owner.owner)}"}
-    view: Json = live.client.post(f"/v1/jobs/{found[1]}/cancel", headers=headers).json()
-    return view | {"request": json.loads(owner.request)}
+    job: Json = client.post(f"/v1{urlsplit(page.url).path}/cancel").json()
+    return job
 
 
-def test_a_sample_is_two_clicks_from_a_running_job(newcomer: Page, shared_live: Live) -> None:
-    sent: list[Any] = []
-    newcomer.on("request", lambda each: each.url.endswith("/v1/jobs") and sent.append(each))
+def test_a_sample_is_two_clicks_from_a_running_job(newcomer: Page, owner: httpx.Client) -> None:
     newcomer.get_by_role("button", name="Wine").click()
     expect(newcomer.get_by_role("heading", name="Tune wine")).to_be_visible()
     expect(newcomer.get_by_label("Target column")).to_have_value("cultivar")
     expect(newcomer.get_by_role("definition").filter(has_text="classification")).to_be_visible()
     expect(newcomer.get_by_role("row", name=re.compile("^1 .*71"))).to_be_visible()
     expected = shown(newcomer)
-    newcomer.get_by_role("button", name="Start tuning").click()
-    job = started(newcomer, shared_live)
-    assert job["request"] == expected == sent[0].post_data_json
+    sent, job = start(newcomer, owner)
+    assert sent == expected
     assert (job["spec"]["target"], job["spec"]["budget"]["seconds"]) == ("cultivar", 60)
     newcomer.goto("/")
     newcomer.get_by_role(
@@ -110,7 +117,7 @@ def test_a_sample_is_two_clicks_from_a_running_job(newcomer: Page, shared_live: 
 
 
 def test_a_file_is_sent_its_target_changed_and_the_shown_spec_submitted(
-    newcomer: Page, shared_live: Live, tmp_path: Path
+    newcomer: Page, owner: httpx.Client, tmp_path: Path
 ) -> None:
     newcomer.get_by_label("Drop a file here, or choose one").set_input_files(file(tmp_path))
     expect(newcomer.get_by_role("heading", name="Tune my small table")).to_be_visible()
@@ -125,9 +132,9 @@ def test_a_file_is_sent_its_target_changed_and_the_shown_spec_submitted(
     unfold(newcomer, "Kinds of columns")
     newcomer.get_by_label("Take size as").select_option("categorical")
     newcomer.get_by_label("Name").fill("mine")
-    newcomer.get_by_role("button", name="Start tuning").click()
-    job = started(newcomer, shared_live)
-    assert job["request"] == {
+    sent, job = start(newcomer, owner)
+    assert (job["name"], job["spec"]["task"]) == ("mine", "regression")
+    assert sent == {
         "dataset": job["dataset"],
         "name": "mine",
         "target": "weight",
@@ -140,7 +147,7 @@ def test_a_file_is_sent_its_target_changed_and_the_shown_spec_submitted(
 
 
 def test_the_texts_follow_the_form_and_work(
-    newcomer: Page, shared_live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    newcomer: Page, owner: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newcomer.get_by_label("Drop a file here, or choose one").set_input_files(file(tmp_path))
     form(newcomer)
@@ -156,15 +163,11 @@ def test_the_texts_follow_the_form_and_work(
     expect(newcomer.locator("#as-command")).to_contain_text("--seeds 0")
     expected = shown(newcomer)
     assert expected["question"] == "compare"
-    monkeypatch.setenv("TOKEN", shared_live.services.token.get_secret_value())
-    theirs = upload(shared_live.client, table())["id"]
-    text = (newcomer.locator("#as-python").text_content() or "").replace(
-        expected["dataset"], theirs
-    )
+    monkeypatch.setenv("TOKEN", owner.headers["Authorization"].removeprefix("Bearer "))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(text, {})
-    job = shared_live.client.post(f"/v1/jobs/{printed.getvalue().strip()}/cancel").json()
+        exec(newcomer.locator("#as-python").text_content() or "", {})
+    job = owner.post(f"/v1/jobs/{printed.getvalue().strip()}/cancel").json()
     assert job["spec"]["question"] == "compare"
     assert job["spec"]["budget"]["trials"] == 8
     newcomer.reload()  # the address holds what was chosen
@@ -225,7 +228,7 @@ def test_an_estimate_says_what_a_job_would_cost(newcomer: Page, tmp_path: Path) 
     expect(foretold).to_be_empty()
 
 
-def test_the_keyboard_is_enough(newcomer: Page, shared_live: Live, tmp_path: Path) -> None:
+def test_the_keyboard_is_enough(newcomer: Page, owner: httpx.Client, tmp_path: Path) -> None:
     def go_to(target: Locator) -> None:
         for _ in range(80):
             if target.evaluate("element => element === document.activeElement"):
@@ -243,7 +246,7 @@ def test_the_keyboard_is_enough(newcomer: Page, shared_live: Live, tmp_path: Pat
     newcomer.keyboard.press("ArrowDown")
     go_to(newcomer.get_by_role("button", name="Start tuning"))
     newcomer.keyboard.press("Enter")
-    spec = started(newcomer, shared_live)["spec"]
+    spec = started(newcomer, owner)["spec"]
     assert (spec["target"], spec["question"]) == ("weight", "compare")
 
 
@@ -270,8 +273,8 @@ def test_what_users_named_stays_text(newcomer: Page, tmp_path: Path) -> None:
 def test_a_reader_is_told_what_is_missing(
     context: BrowserContext, shared_live: Live, accessible: Callable[[Page], None]
 ) -> None:
-    page = context.new_page()
-    page.goto(f"/login?token={token_of(shared_live, 'reader', 'read')}")
+    headers = bearer(shared_live, owner="reader", scopes=["read"])
+    page = log_in(context, headers["Authorization"])
     expect(page.get_by_text("it takes a token with the scope submit")).to_be_visible()
     expect(page.locator("main").get_by_role("button")).to_have_count(0)
     accessible(page)

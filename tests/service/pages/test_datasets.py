@@ -9,7 +9,7 @@ import pytest
 from service.pages.histograms import histogram
 from tests.service.conftest import Live
 from tests.service.journeys import submit, table, upload
-from tests.service.pages.test_start import bearer
+from tests.service.test_authorisation import bearer
 
 pytestmark = pytest.mark.xdist_group("shared_live")
 
@@ -42,7 +42,7 @@ def test_a_dataset_is_described_as_the_api_describes_it(shared_live: Live) -> No
 def test_the_list_goes_on_by_pages(shared_live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.pages.datasets.AT_ONCE", 2)
     with httpx.Client(
-        base_url=shared_live.client.base_url, headers=bearer(shared_live, "lister")
+        base_url=shared_live.client.base_url, headers=bearer(shared_live, owner="lister")
     ) as client:
         assert "There are no datasets yet." in client.get("/datasets").text
         ids = [upload(client, table(), name=f"table {n}")["id"] for n in range(3)]
@@ -56,7 +56,7 @@ def test_the_list_goes_on_by_pages(shared_live: Live, monkeypatch: pytest.Monkey
 
 def test_a_reader_can_change_nothing(shared_live: Live) -> None:
     dataset = upload(shared_live.client, table())
-    headers = bearer(shared_live, "admin", "read")
+    headers = bearer(shared_live, owner="admin", scopes=["read"])
     with httpx.Client(base_url=shared_live.client.base_url, headers=headers) as client:
         for address in ("/datasets", f"/datasets/{dataset['id']}"):
             page = client.get(address).text

@@ -13,11 +13,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from service import cli, samples, tokens
+from service import cli, samples
 from service.client import Client
 from service.samples import SAMPLES
 from tests.service.conftest import Live
 from tests.service.journeys import Json, job, table, upload
+from tests.service.test_authorisation import bearer
 
 pytestmark = pytest.mark.xdist_group("shared_live")
 
@@ -251,7 +252,7 @@ def test_a_sample_is_as_it_is_described(shared_live: Live, name: str) -> None:
 
 
 def test_a_dataset_that_is_only_called_like_a_sample_is_none(shared_live: Live) -> None:
-    headers = bearer(shared_live, "namesake")
+    headers = bearer(shared_live, owner="namesake")
     with httpx.Client(base_url=shared_live.client.base_url, headers=headers) as client:
         upload(client, table(), name="wine")
         assert 'data-sample="wine"' in client.get("/").text
@@ -266,16 +267,8 @@ def test_samples_are_made_once() -> None:
     assert samples.as_csv("wine") is samples.as_csv("wine")
 
 
-def bearer(live: Live, owner: str, *scopes: str) -> dict[str, str]:
-    with live.services.database.write() as connection:
-        made = tokens.create(
-            connection, owner=owner, name="test", scopes=list(scopes or ("read", "submit"))
-        )
-    return {"Authorization": f"Bearer {made.token}"}
-
-
 def test_a_reader_is_told_what_is_missing(shared_live: Live, dataset: Json) -> None:
-    headers = bearer(shared_live, "admin", "read") | HTML
+    headers = bearer(shared_live, owner="admin", scopes=["read"]) | HTML
     with httpx.Client(base_url=shared_live.client.base_url, headers=headers) as client:
         for address in ("/", f"/?dataset={dataset['id']}"):
             page = client.get(address).text
@@ -287,7 +280,7 @@ def test_a_reader_is_told_what_is_missing(shared_live: Live, dataset: Json) -> N
 def test_somebody_elses_dataset_is_not_there(
     shared_live: Live, dataset: Json, address: str
 ) -> None:
-    headers = bearer(shared_live, "stranger") | HTML
+    headers = bearer(shared_live, owner="stranger") | HTML
     with httpx.Client(base_url=shared_live.client.base_url, headers=headers) as client:
         assert client.get(f"{address}{dataset['id']}").status_code == 404
         assert "There are no datasets yet." in client.get("/datasets").text
