@@ -22,14 +22,12 @@ async function refresh() {
   const asked = query();
   const parts = new DOMParser().parseFromString(await ask("GET", `/plan?${asked}`), "text/html");
   if (mine !== latest) return;
-  const open = isOpen("recognised");
+  const unfolded = document.querySelector("#recognised details")?.open;
   for (const part of [...parts.body.children]) document.getElementById(part.id).replaceWith(part);
-  if (open) document.querySelector("#recognised details")?.setAttribute("open", "");
+  if (unfolded) document.querySelector("#recognised details")?.setAttribute("open", "");
   history.replaceState(null, "", `/?${asked}`);
   place();
 }
-
-const isOpen = (id) => document.querySelector(`#${id} details`)?.open ?? false;
 
 // The part of the form that a field's dotted name is of.
 function partOf(field) {
