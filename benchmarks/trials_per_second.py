@@ -16,8 +16,8 @@ from rich.table import Table
 
 from benchmarks.peers import run_optuna
 from service.client import Client
-from service.demo import write_digits
 from service.ingest import read_upload
+from service.samples import as_csv
 from service.serving import served
 from service.settings import Settings
 from studies.data.prepare import Data, prepare
@@ -62,7 +62,7 @@ def main(trials: int = 200, runs: int = RUNS) -> None:
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         csv = Path(folder) / "digits.csv"
-        write_digits(csv)
+        csv.write_bytes(as_csv("digits"))
         settings = Settings(
             home=Path(folder) / "home", port=8699, workers=2, log_level="error", database=None
         )

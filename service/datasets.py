@@ -1,6 +1,6 @@
 """Datasets: an upload becomes a canonical table in the store and a row in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,12 @@ def page(
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """An owner's datasets, newest first, and the cursor of the next page."""
     return owned.page(connection, datasets, owner, after=after, limit=limit)
+
+
+def called(connection: Connection, owner: str, names: Collection[str]) -> Sequence[Row[Any]]:
+    """An owner's datasets of these names, newest first."""
+    query = select(datasets).where(datasets.c.owner == owner, datasets.c.name.in_(names))
+    return connection.execute(query.order_by(datasets.c.id.desc())).all()
 
 
 def first_rows(store: Store, row: Row[Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """`fallline demo`: a real dataset, from upload to answer, through the same doors as any user."""
 
-import csv
 import socket
 import tempfile
 import time
@@ -8,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from sklearn.datasets import load_digits
 
 from service import display
 from service.client import Client, FalllineError
+from service.samples import SAMPLES, as_csv
 from service.serving import served
 from service.settings import Settings
 
@@ -50,8 +49,8 @@ def run(settings: Settings, console: Console, *, once: bool, trials: int) -> Non
 def _tune(client: Client, console: Console, trials: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.csv"
-        write_digits(path)
-        dataset = client.upload(path, target="label")
+        path.write_bytes(as_csv("digits"))
+        dataset = client.upload(path, target=SAMPLES["digits"].target)
     job = client.submit(
         dataset["id"],
         metric="accuracy",
@@ -64,16 +63,6 @@ def _tune(client: Client, console: Console, trials: int) -> None:
     if job["state"] != "completed":
         raise FalllineError(f"The demo's job is {job['state']}: {job['error']}")
     display.show_answer(console, job, client.best(job["id"]))
-
-
-def write_digits(path: Path) -> None:
-    """Scikit-learn's handwritten digits as a user would have them: a CSV file with header."""
-    digits = load_digits()
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*digits.feature_names, "label"])
-        for pixels, target in zip(digits.data, digits.target, strict=True):
-            writer.writerow([*map(int, pixels), int(target)])
 
 
 def _is_free(host: str, port: int) -> bool:

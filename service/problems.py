@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -116,6 +117,12 @@ def translate(error: Exception) -> ServiceError:
     return ServiceError("Something went wrong on our side; the server's log has the details.")
 
 
+def rejected(error: ValidationError, body: object) -> RequestValidationError:
+    """What FastAPI would have raised for a body that does not fit its model."""
+    found = [each | {"loc": ("body", *each["loc"])} for each in error.errors()]
+    return RequestValidationError(found, body=body)
+
+
 def _body(problem: ServiceError, request_id: str) -> dict[str, object]:
     body: dict[str, object] = {
         "type": f"/problems/{problem.slug}",
@@ -218,6 +225,8 @@ def _field_problem(error: Any, body: object) -> FieldProblem:
     allowed = message.removeprefix("Input should be ") if "should be" in message else None
     if error["type"] == "string_pattern_mismatch":
         allowed = f"text that matches {error['ctx']['pattern']}"
+    if error["type"] == "too_short":
+        allowed = f"a list of {error['ctx']['min_length']} or more"
     missing = error["type"] == "missing"
     return FieldProblem(
         field=".".join(_path(error["loc"], body)),

@@ -77,20 +77,24 @@ def resolve(spec: StudySpec, schema: TableSchema) -> Resolved:
     )
 
 
-def _target(name: str | None, schema: TableSchema, inferred: dict[str, str]) -> Column:
-    if name is not None:
-        column = schema.column(name)
-        if column is None:
-            raise unknown("target", name, [column.name for column in schema.columns])
-        return column
+def default_target(schema: TableSchema) -> tuple[Column, str]:
+    """The column to predict where nobody says which, and why it is that one."""
     by_name = {column.name.lower(): column for column in reversed(schema.columns)}
     for usual in TARGET_NAMES:
         if usual in by_name:
-            inferred["target"] = f"{by_name[usual].name!r} is a usual name for what to predict"
-            return by_name[usual]
+            return by_name[usual], f"{by_name[usual].name!r} is a usual name for what to predict"
     labels = [c for c in schema.columns if c.kind not in {"image", "text"}] or schema.columns
-    inferred["target"] = f"{labels[-1].name!r} is the last column"
-    return labels[-1]
+    return labels[-1], f"{labels[-1].name!r} is the last column"
+
+
+def _target(name: str | None, schema: TableSchema, inferred: dict[str, str]) -> Column:
+    if name is None:
+        column, inferred["target"] = default_target(schema)
+        return column
+    found = schema.column(name)
+    if found is None:
+        raise unknown("target", name, [column.name for column in schema.columns])
+    return found
 
 
 def _check_usable(target: Column, schema: TableSchema, spec: StudySpec) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from service.ingest.arrays import read_arrays
 from service.ingest.broken import BROKEN
-from service.ingest.canonical import as_csv, head, read_parquet, write_parquet
+from service.ingest.canonical import (
+    as_csv,
+    extremes,
+    head,
+    read_parquet,
+    values,
+    write_parquet,
+)
 from service.ingest.columnar import read_columnar
 from service.ingest.delimited import read_delimited
 from service.ingest.errors import IngestError
@@ -22,10 +29,12 @@ __all__ = [
     "Said",
     "Upload",
     "as_csv",
+    "extremes",
     "head",
     "read_delimited",
     "read_parquet",
     "read_upload",
+    "values",
     "write_parquet",
 ]
 

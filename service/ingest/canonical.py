@@ -71,6 +71,27 @@ def head(path: Path, rows: int) -> list[dict[str, Any]]:
         ]
 
 
+def values(path: Path, name: str) -> pa.ChunkedArray:
+    """One column of what `write_parquet` wrote."""
+    with pq.ParquetFile(path, arrow_extensions_enabled=False) as file:
+        return file.read(columns=[name]).column(name)  # a dot in a name brings others along
+
+
+def extremes(path: Path) -> dict[str, tuple[Any, Any]]:
+    """The least and the greatest value of each column that has them, without reading the rows."""
+    found: dict[str, list[tuple[Any, Any]]] = {}
+    with pq.ParquetFile(path, arrow_extensions_enabled=False) as file:
+        for group in range(file.metadata.num_row_groups):
+            for place, field in enumerate(file.schema_arrow):
+                known = file.metadata.row_group(group).column(place).statistics
+                if known is not None and known.has_min_max:
+                    found.setdefault(field.name, []).append((known.min, known.max))
+    return {
+        name: (min(low for low, _ in each), max(high for _, high in each))
+        for name, each in found.items()
+    }
+
+
 def read_parquet(path: Path) -> pa.Table:
     """Read what `write_parquet` wrote."""
     with pq.ParquetFile(path, arrow_extensions_enabled=False) as file:

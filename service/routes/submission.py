@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, RootModel, TypeAdapter, ValidationError
 from sqlalchemy import Row
 
@@ -12,14 +11,14 @@ from service.failpoints import reach
 from service.idempotency import Asked
 from service.login import CurrentPrincipal
 from service.openapi import LOCATION
+from service.problems import rejected
 from service.routes.idempotency import CurrentRequest
 from service.schemas import AnyJobSpec, ExternalJobSpec, JobSpec, JobView, job_view
 from service.services import CurrentServices, Services
+from service.settling import settle
 from studies.estimate import Estimate
 from studies.external import resolve_external
-from studies.resolve import Resolved, resolve
-from studies.space import Space
-from studies.spec import StudySpec
+from studies.resolve import Resolved
 
 router = APIRouter(tags=["jobs"])
 
@@ -31,9 +30,6 @@ class Changes(RootModel[dict[str, Any]]):
 
 
 ANY: TypeAdapter[JobSpec | ExternalJobSpec] = TypeAdapter(AnyJobSpec)
-
-OF_THE_JOB = JobSpec.model_fields.keys() - StudySpec.model_fields.keys()
-"""Fields of a job that its study does not know."""
 
 
 @router.post("/jobs", status_code=201, responses={201: LOCATION, 404: {}})
@@ -73,8 +69,7 @@ def clone(
     try:
         spec = ANY.validate_python(merged)
     except ValidationError as error:
-        found = [each | {"loc": ("body", *each["loc"])} for each in error.errors()]
-        raise RequestValidationError(found, body=merged) from None
+        raise rejected(error, merged) from None
     return _submit(spec, response, services, asked)
 
 
@@ -124,12 +119,7 @@ def _resolve(spec: JobSpec, services: Services, owner: str) -> tuple[Row[Any], R
     services.receivers.check(spec.webhook)
     with services.database.read() as connection:
         dataset = datasets.get(connection, owner, spec.dataset)
-    study = StudySpec.model_validate(spec.model_dump(exclude=OF_THE_JOB, exclude_unset=True))
-    if study.target is None and dataset.target is not None:
-        study = study.model_copy(update={"target": dataset.target})
-    resolved = resolve(study, datasets.schema(dataset))
-    Space(resolved.spec)  # refuses names that are not in the catalogue
-    return dataset, resolved
+    return dataset, settle(spec, dataset)
 
 
 def _patched(value: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

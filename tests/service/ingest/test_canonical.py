@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from service.ingest import as_csv, read_delimited, read_parquet, write_parquet
+from service.ingest import as_csv, extremes, read_delimited, read_parquet, values, write_parquet
 from tests.datasets import DATASETS
 
 EVERY_TYPE = (
@@ -56,3 +56,14 @@ def test_text_made_of_a_table_is_read_as_that_table(tmp_path: Path) -> None:
     assert len(parts) > 1
     (tmp_path / "again.csv").write_bytes(b"".join(parts))
     assert read_delimited(tmp_path / "again.csv").table.equals(table)
+
+
+def test_one_column_and_its_ends_can_be_had_alone(path: Path) -> None:
+    path.write_text("a,a.b,day,none\n3,x,2024-01-31,\n-1.5,y,2023-12-01,\n,x,2024-01-30,\n")
+    write_parquet(read_delimited(path).table, path)
+    assert values(path, "a").to_pylist() == [3.0, -1.5, None]
+    assert values(path, "a.b").to_pylist() == ["x", "y", "x"]
+    found = extremes(path)
+    assert found["a"] == (-1.5, 3.0)
+    assert [str(day) for day in found["day"]] == ["2023-12-01", "2024-01-31"]
+    assert "none" not in found
