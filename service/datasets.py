@@ -1,6 +1,6 @@
 """Datasets: an upload becomes a canonical table in the store and a row in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,12 @@ def page(
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """An owner's datasets, newest first, and the cursor of the next page."""
     return owned.page(connection, datasets, owner, after=after, limit=limit)
+
+
+def names(connection: Connection, dataset_ids: Collection[str]) -> dict[str, str]:
+    """What datasets are called, by their ids."""
+    query = select(datasets.c.id, datasets.c.name).where(datasets.c.id.in_(dataset_ids))
+    return {row.id: row.name for row in connection.execute(query)}
 
 
 def first_rows(store: Store, row: Row[Any]) -> list[dict[str, Any]]:

@@ -6,10 +6,10 @@ one looks, and speak with `/v1` as every other client does.
 
 from fastapi import APIRouter
 
-from service.pages import assets, start
+from service.pages import about, assets, jobs, start, tokens
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for each in (assets, start):
+for each in (about, assets, jobs, start, tokens):
     router.include_router(each.router)
