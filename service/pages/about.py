@@ -86,9 +86,10 @@ def _limits(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "Largest upload", size(settings.max_upload_bytes)
     yield "An upload must have arrived within", duration(settings.upload_timeout_seconds)
     yield "Jobs that run at once", f"{settings.jobs}, of one owner {settings.jobs_of_one_owner}"
-    yield "Datasets of one owner", _or_any(settings.quota_bytes and size(settings.quota_bytes))
-    yield "Jobs of one owner that have not ended", _or_any(settings.quota_jobs)
-    yield "Trials of external jobs that one owner holds", _or_any(settings.quota_trials)
+    stored = settings.quota_bytes
+    yield "Datasets of one owner", "no limit" if stored is None else size(stored)
+    yield "Jobs of one owner that have not ended", _count(settings.quota_jobs)
+    yield "Trials of external jobs that one owner holds", _count(settings.quota_trials)
     yield "Requests of one owner in a minute", f"{settings.requests_per_minute:,}"
     yield "Jobs that have ended are kept", _days(settings.keep_jobs_days)
     yield "The audit log is kept", _days(settings.keep_audit_days)
@@ -104,8 +105,8 @@ def _places(services: Services) -> Iterator[tuple[str, str]]:
     yield "Cluster", settings.cluster or "of this server's own"
 
 
-def _or_any(limit: object) -> str:
-    return "any number" if limit is None else str(limit)
+def _count(limit: int | None) -> str:
+    return "no limit" if limit is None else f"{limit:,}"
 
 
 def _days(days: float | None) -> str:
