@@ -80,7 +80,7 @@ class Dashboard:
         status, headers, *_ = begun
         if status.startswith("200") and dict(headers).get("Content-Type", "").startswith(PAGE):
             headers = [pair for pair in headers if pair[0] in KEPT]
-            answer = [_with_way_back(b"".join(answer))]
+            answer = [_with_way_back(_whole(answer))]
         start(status, headers)
         return answer
 
@@ -115,6 +115,13 @@ def _check(scope: Scope) -> None:
         raise NotFound("This part of the dashboard is not offered.")
     if not scope["query_string"].isascii():
         raise BadRequest("The query must be percent-encoded.")
+
+
+def _whole(answer: Iterable[bytes]) -> bytes:
+    try:
+        return b"".join(answer)
+    finally:
+        getattr(answer, "close", lambda: None)()  # it is a file
 
 
 def _with_way_back(page: bytes) -> bytes:

@@ -5,6 +5,7 @@ one looks, and speak with `/v1` as every other client does.
 """
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from service.pages import about, assets, jobs, start, tokens
 
@@ -12,4 +13,7 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 for each in (about, assets, jobs, start, tokens):
+    for route in each.router.routes:
+        if isinstance(route, APIRoute) and "GET" in route.methods:
+            route.methods.add("HEAD")  # which browsers and checkers of links may ask of any page
     router.include_router(each.router)

@@ -29,9 +29,7 @@ PARTS = {
 
 
 @router.get("/about")
-def about(
-    request: Request, services: CurrentServices, principal: CurrentPrincipal
-) -> HTMLResponse:
+def about(request: Request, services: CurrentServices, principal: CurrentPrincipal) -> HTMLResponse:
     """The state of the server, its limits, and its other doors."""
     wrong = {each.part: each.message for each in services.readiness.obstacles()}
     is_admin = principal.may("admin")
@@ -39,9 +37,7 @@ def about(
         request,
         principal,
         "about.html",
-        checks=[
-            (label, wrong.get(part), fine) for part, (label, fine) in PARTS.items()
-        ],
+        checks=[(label, wrong.get(part), fine) for part, (label, fine) in PARTS.items()],
         workers=services.engine.workers,
         wanted_workers=services.settings.workers,
         database=("SQLite" if services.settings.database_path else "PostgreSQL"),

@@ -14,6 +14,7 @@ from tests.service.test_problems import problem
 pytestmark = [pytest.mark.xdist_group("strict"), pytest.mark.timeout(300)]
 
 REQUESTS, WRONG = 300, 5
+BROWSER = {"Accept": "text/html"}
 
 
 @pytest.fixture(scope="module")
@@ -107,5 +108,25 @@ def test_guessing_tokens_is_slow_and_harms_nobody(strict: Live) -> None:
     assert {answer.status_code for answer in answers[:WRONG]} == {401}
     assert answers[-1].status_code == 429
     assert "Retry-After" in answers[-1].headers
+    login = strict.anonymous.get("/login", params={"token": "fall_wrong"})
+    assert problem(login)["status"] == 429
+    form = strict.anonymous.post("/login", data={"token": "fall_wrong"}, headers=BROWSER)
+    assert form.status_code == 429
+    assert "Too many requests" in form.text
     emil = bearer(strict, owner="emil")  # from the same address
     assert strict.anonymous.get("/v1/jobs", headers=emil).status_code == 200
+    token = emil["Authorization"].removeprefix("Bearer ")
+    assert strict.anonymous.post("/login", data={"token": token}).status_code == 303
+    strict.anonymous.cookies.clear()
+
+
+def test_guessing_at_the_login_alone_is_as_slow(tmp_path: Path) -> None:
+    with live_server(tmp_path / "home", wrong_tokens_per_minute=WRONG) as live:
+        for send in (
+            lambda: live.anonymous.post("/login", data={"token": "fall_wrong"}),
+            lambda: live.anonymous.get("/login", params={"token": "fall_wrong"}),
+        ):
+            assert {send().status_code for _ in range(WRONG // 2)} == {401}
+        while send().status_code == 401:
+            pass
+        assert problem(send())["status"] == 429
