@@ -165,8 +165,9 @@ def _cut(text: str, characters: int) -> str:
 
 
 def _is_page_view(scope: Scope) -> bool:
-    """Whether a browser goes there; what scripts send accepts anything."""
-    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+    """Whether a browser goes there; what scripts send accepts anything, and what is no HTTP nothing."""
+    headers = scope.get("headers", ())
+    return any(name == b"accept" and b"text/html" in value for name, value in headers)
 
 
 def _address(scope: Scope) -> str:

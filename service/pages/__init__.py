@@ -14,6 +14,6 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 for each in (about, assets, jobs, start, tokens):
     for route in each.router.routes:
-        if isinstance(route, APIRoute) and "GET" in route.methods:
-            route.methods.add("HEAD")  # which browsers and checkers of links may ask of any page
+        if isinstance(route, APIRoute) and "GET" in (methods := route.methods or set()):
+            methods.add("HEAD")  # which browsers and checkers of links may ask of any page
     router.include_router(each.router)

@@ -54,7 +54,7 @@ class Line:
     def asides(self) -> str:
         """Trials that did not come to their end, and those under way, in words."""
         counts = self.job.counts.model_dump(include={"running", "dropped", "diverged", "stopped"})
-        return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count)
 
 
 @router.get("/jobs")

@@ -38,7 +38,7 @@ def templates() -> list[str]:
         route.path
         for route in routes
         if isinstance(route, APIRoute)
-        and "GET" in route.methods
+        and "GET" in (route.methods or ())
         and not route.path.startswith("/assets/")
     )
 
