@@ -44,7 +44,7 @@ class Services:
         database: the only way to the tables.
         store: the bytes of datasets.
         dashboard: optuna-dashboard.
-        engine: what trains.
+        engine: the workers that train.
         runner: what takes jobs from the queue.
         replays: trials that train again.
         looks: what has just happened to jobs.

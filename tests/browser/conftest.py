@@ -11,14 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    Page,
-    ViewportSize,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.service.conftest import Live, shared_live
 
@@ -35,7 +28,6 @@ ARGUMENTS = [
 ]
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-PATIENCE = 20_000  # milliseconds, for what a busy machine shows late
 SERIOUS = {"serious", "critical"}
 
 
@@ -57,8 +49,7 @@ def context(browser: Browser, shared_live: Live) -> Iterator[BrowserContext]:
     origin = str(shared_live.client.base_url).rstrip("/")
     wrong: list[str] = []
     opened = browser.new_context(base_url=origin, viewport=SIZE, accept_downloads=True)
-    opened.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    opened.set_default_timeout(20_000)
 
     def looked_at(page: Page) -> None:
         page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
