@@ -1,7 +1,7 @@
 """What holds for every page, also for those that are still to come."""
 
 from collections.abc import Iterator
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -94,7 +94,8 @@ def test_no_script_runs_in_it_but_those_that_we_bring_along(
         if tag.name == "script" and tag.attributes.get("type", "") in RUNS:
             assert tag.attributes["src"].startswith("/assets/"), tag
             assert not tag.text.strip()
-    assert not [each for each in html.values("href", "src", "action") if ":" in each.split("/")[0]]
+    assert {urlsplit(each).scheme for each in html.values("src", "action", "formaction")} <= {""}
+    assert {urlsplit(each).scheme for each in html.values("href")} <= {"", "https"}
     for link in html.values("href", "src"):
         if link.startswith("/assets/"):
             asset = browser.get(link)
