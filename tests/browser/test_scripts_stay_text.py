@@ -58,6 +58,8 @@ def watched(page: Page) -> Page:
         raise AssertionError(f"a script ran: {dialog.message}")
 
     page.on("dialog", refuse)
+    # Parts of pages name no icon, and the console would tell that there is none here.
+    page.route("**/favicon.ico", lambda route: route.fulfill(body=""))
     return page
 
 
