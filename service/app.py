@@ -73,7 +73,11 @@ def create_app(services: Services) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
     )
+    settings = services.settings
     own.state.services = services
+    own.state.limits = limits = RateLimits(
+        settings.requests_per_minute, settings.wrong_tokens_per_minute
+    )
     problems.install(own)
     own.include_router(_v1())
     own.include_router(login.router)
@@ -81,9 +85,7 @@ def create_app(services: Services) -> ASGIApp:
     own.include_router(metrics.router)
     own.include_router(pages.router)
 
-    settings = services.settings
     inner = SharedAnswers(Dispatcher(own, services.dashboard), services.database)
-    limits = RateLimits(settings.requests_per_minute, settings.wrong_tokens_per_minute)
     cookie = cookie_name(settings.port)
     guarded = LoginRequired(BodyLimit(inner), services.database, cookie, limits)
     return Gate(

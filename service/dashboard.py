@@ -2,7 +2,7 @@
 
 It has absolute addresses and no login, and it can write. So it gets its addresses unchanged,
 only for administrators (it knows no owners), only GET and HEAD, and a database handle that
-refuses to write.
+refuses to write. Its page is as it is but for a link back to ours.
 """
 
 from collections.abc import Container, Iterable
@@ -19,11 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service import trials
 from service.database import Database
 from service.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthorized
+from service.rendering import address, render
 from service.tokens import Principal
 
 PREFIXES = ("/api/", "/static/", "/csv/", "/dashboard/")
 # Uploads, language models and schema changes are never offered.
 REFUSED = ("/api/artifacts", "/api/llm")
+PAGE = "text/html"
+ICON = "fallline.svg"
+KEPT = {"Content-Type", "Content-Security-Policy"}  # the others tell of the file that it was
 # Learning curves of more are a third of what its page weighs, and one cannot see them there.
 CURVES = 500
 # A study of 5,000 trials takes seconds to render: it must not take every thread.
@@ -71,7 +75,13 @@ class Dashboard:
         await self._app(scope, receive, send)
 
     def _serve(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        answer: Iterable[bytes] = self._pages(environ, start)
+        begun: list[Any] = []
+        answer: Iterable[bytes] = self._pages(environ, lambda *given: begun.extend(given))
+        status, headers, *_ = begun
+        if status.startswith("200") and dict(headers).get("Content-Type", "").startswith(PAGE):
+            headers = [pair for pair in headers if pair[0] in KEPT]
+            answer = [_with_way_back(_whole(answer))]
+        start(status, headers)
         return answer
 
 
@@ -105,6 +115,19 @@ def _check(scope: Scope) -> None:
         raise NotFound("This part of the dashboard is not offered.")
     if not scope["query_string"].isascii():
         raise BadRequest("The query must be percent-encoded.")
+
+
+def _whole(answer: Iterable[bytes]) -> bytes:
+    try:
+        return b"".join(answer)
+    finally:
+        getattr(answer, "close", lambda: None)()  # it is a file
+
+
+def _with_way_back(page: bytes) -> bytes:
+    icon = f'<link rel="icon" href="{address(ICON)}"></head>'
+    link = f"<body>{render('way_back.html')}"
+    return page.replace(b"</head>", icon.encode(), 1).replace(b"<body>", link.encode(), 1)
 
 
 class _Storage(RDBStorage):

@@ -129,6 +129,12 @@ def get(connection: Connection, owner: str, dataset_id: str) -> Row[Any]:
     return owned.get(connection, datasets, owner, "dataset", dataset_id)
 
 
+def names(connection: Connection, dataset_ids: Collection[str]) -> dict[str, str]:
+    """What datasets are called, by their ids."""
+    query = select(datasets.c.id, datasets.c.name).where(datasets.c.id.in_(dataset_ids))
+    return {row.id: row.name for row in connection.execute(query)}
+
+
 def of_job(connection: Connection, job: Row[Any]) -> Row[Any]:
     """The row of a job's dataset.
 

@@ -78,7 +78,7 @@ class LoginRequired:
         try:
             principal = await self._find(credential.token)
         except Unauthorized:
-            self._limits.refuse(request.client.host if request.client else "")
+            self._limits.refuse(_client(request))
             raise
         request.state.principal = principal
         self._limits.admit(principal.owner)
@@ -123,7 +123,7 @@ def log_in(request: Request, token: str | None = None) -> Response:
     """Exchange a token for a cookie, the redirect takes it out of the address; or ask for it."""
     if token is None:
         return login_page("/", status=200)
-    _find(request.app.state.services.database, token)
+    _check(request, token)
     return _let_in(request, token, "/")
 
 
@@ -133,7 +133,7 @@ async def log_in_by_form(request: Request) -> Response:
     fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
     token, following = fields.get("token", "").strip(), fields.get("next", "/")
     try:
-        await run_in_threadpool(_find, request.app.state.services.database, token)
+        await run_in_threadpool(_check, request, token)
     except Unauthorized:
         return login_page(following, refused=True)
     return _let_in(request, token, local(following))
@@ -145,6 +145,15 @@ def log_out(request: Request) -> Response:
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(cookie_name(request.app.state.services.settings.port))
     return answer
+
+
+def _check(request: Request, token: str) -> None:
+    """Refuse a token that nobody has, and soon whoever sends many of them."""
+    try:
+        _find(request.app.state.services.database, token)
+    except Unauthorized:
+        request.app.state.limits.refuse(_client(request))
+        raise
 
 
 def _let_in(request: Request, token: str, following: str) -> Response:
@@ -159,6 +168,10 @@ def _let_in(request: Request, token: str, following: str) -> Response:
         secure=request.url.scheme == "https",
     )
     return answer
+
+
+def _client(request: HTTPConnection) -> str:
+    return request.client.host if request.client else ""
 
 
 def _is_public(path: str) -> bool:

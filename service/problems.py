@@ -30,6 +30,7 @@ from service.errors import (
     Unavailable,
 )
 from service.login_page import login_page
+from service.navigation import around
 from service.rendering import POLICY, render
 from studies.errors import StudyError
 
@@ -90,7 +91,7 @@ def respond(scope: Scope, error: Exception) -> Response:
             answer.headers.update(problem.headers)
             return answer
         if not scope["path"].startswith("/v1/"):
-            return _problem_page(problem, request_id)
+            return _problem_page(scope, problem, request_id)
     # Escaped to ASCII: half a surrogate pair, which JSON allows, cannot be encoded otherwise.
     return Response(
         json.dumps(_body(problem, request_id), allow_nan=False),
@@ -100,10 +101,14 @@ def respond(scope: Scope, error: Exception) -> Response:
     )
 
 
-def _problem_page(problem: ServiceError, request_id: str) -> Response:
+def _problem_page(scope: Scope, problem: ServiceError, request_id: str) -> Response:
     detail = _cut(problem.detail, TEXT_CHARACTERS)
-    body = render("problem.html", problem=problem, detail=detail, request_id=request_id)
-    headers = problem.headers | {"Content-Security-Policy": POLICY}
+    principal = scope.get("state", {}).get("principal")
+    surroundings = around(principal, scope["path"]) if principal else {"owner": None}
+    body = render(
+        "problem.html", problem=problem, detail=detail, request_id=request_id, **surroundings
+    )
+    headers = problem.headers | {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(body, problem.status, headers=headers)
 
 
@@ -167,14 +172,15 @@ def _cut(text: str, characters: int) -> str:
 
 
 def _is_page_view(scope: Scope) -> bool:
-    if scope["method"] not in {"GET", "HEAD"}:
-        return False
-    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+    """Whether a browser goes there; what scripts send accepts anything, and what is no HTTP nothing."""
+    headers = scope.get("headers", ())
+    return any(name == b"accept" and b"text/html" in value for name, value in headers)
 
 
 def _address(scope: Scope) -> str:
     """Where a browser was going; without the query, in which there may be a token."""
-    return "/" if scope["path"] == "/login" else str(scope["path"])
+    is_form = scope["method"] not in {"GET", "HEAD"}
+    return "/" if is_form or scope["path"] == "/login" else str(scope["path"])
 
 
 def _input_error(error: StudyError | OptimizerError) -> ServiceError:

@@ -13,6 +13,15 @@ RETRY_SECONDS = 60  # when a job may have ended
 
 
 @dataclass(frozen=True)
+class Held:
+    """What an owner holds at the moment, counted as the limits in `Quotas` are."""
+
+    bytes: int
+    jobs: int
+    trials: int
+
+
+@dataclass(frozen=True)
 class Quotas:
     """Limits for every owner; None for none.
 
@@ -34,7 +43,7 @@ class Quotas:
         """
         if self.bytes is None:
             return
-        held = _of(connection, func.sum(datasets.c.bytes), datasets.c.owner == owner)
+        held = _bytes(connection, owner)
         if held + more > self.bytes:
             raise TooManyRequests(
                 f"Your datasets have {held:,} bytes, this one {more:,}; {self.bytes:,} are allowed. "
@@ -52,8 +61,7 @@ class Quotas:
         """
         if self.jobs is None:
             return
-        mine = (jobs.c.owner == owner, jobs.c.state.in_(UNFINISHED))
-        waiting = _of(connection, func.count(), *mine)
+        waiting = _jobs(connection, owner)
         if waiting >= self.jobs:
             raise TooManyRequests(
                 f"{waiting} of your jobs have not ended; {self.jobs} are allowed. "
@@ -72,9 +80,7 @@ class Quotas:
         """
         if self.trials is None:
             return
-        ended = sum(jobs.c[f"trials_{outcome}"] for outcome in OUTCOMES)
-        mine = (jobs.c.owner == owner, jobs.c.dataset_id.is_(None))
-        held = _of(connection, func.sum(jobs.c.trials_asked - ended), *mine)
+        held = _trials(connection, owner)
         if held + more > self.trials:
             raise TooManyRequests(
                 f"You hold {held} trials of external jobs; {self.trials} are allowed. Tell how one ended, "
@@ -87,6 +93,26 @@ class Quotas:
 
 
 NO_QUOTAS = Quotas(bytes=None, jobs=None, trials=None)
+
+
+def held(connection: Connection, owner: str) -> Held:
+    """What an owner holds now."""
+    return Held(_bytes(connection, owner), _jobs(connection, owner), _trials(connection, owner))
+
+
+def _bytes(connection: Connection, owner: str) -> int:
+    return _of(connection, func.sum(datasets.c.bytes), datasets.c.owner == owner)
+
+
+def _jobs(connection: Connection, owner: str) -> int:
+    mine = (jobs.c.owner == owner, jobs.c.state.in_(UNFINISHED))
+    return _of(connection, func.count(), *mine)
+
+
+def _trials(connection: Connection, owner: str) -> int:
+    ended = sum(jobs.c[f"trials_{outcome}"] for outcome in OUTCOMES)
+    mine = (jobs.c.owner == owner, jobs.c.dataset_id.is_(None))
+    return _of(connection, func.sum(jobs.c.trials_asked - ended), *mine)
 
 
 def _of(

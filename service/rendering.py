@@ -6,6 +6,7 @@ server brings along.
 
 import gzip
 import hashlib
+import re
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -13,6 +14,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 POLICY = "; ".join(
@@ -32,6 +34,7 @@ TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+CODE = re.compile(r"`([^`]+)`")
 PLOTLY = "plotly.js"  # from plotly's own package
 
 
@@ -132,6 +135,11 @@ def moment(at: datetime | None) -> str:
     return "–" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+def prose(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped here)
+
+
 def _static() -> Any:
     return resources.files("service.pages").joinpath("static")
 
@@ -153,5 +161,6 @@ def _environment() -> Environment:
         "duration": duration,
         "size": size,
         "moment": moment,
+        "prose": prose,
     }
     return environment

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 
@@ -30,6 +30,7 @@ from service.retention import delete_old_jobs, sweeping
 from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
+from service.tables import now
 from service.webhooks import Receivers
 from service.workers import Membership, Workers
 
@@ -43,6 +44,7 @@ class Services:
         database: the only way to the tables.
         store: the bytes of datasets.
         dashboard: optuna-dashboard.
+        engine: the workers that train.
         runner: what takes jobs from the queue.
         replays: trials that train again.
         looks: what has just happened to jobs.
@@ -54,12 +56,14 @@ class Services:
         receivers: whom jobs may send word to.
         token: the local administrator's token.
         closing: set when the server stops, so that answers without an end find one.
+        started: when it was ready.
     """
 
     settings: Settings
     database: Database
     store: Store
     dashboard: Dashboard
+    engine: Engine
     runner: Runner
     replays: Replays
     looks: Looks
@@ -71,6 +75,7 @@ class Services:
     receivers: Receivers
     token: SecretStr
     closing: threading.Event
+    started: datetime
 
 
 @contextmanager
@@ -121,6 +126,7 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
                         database,
                         store,
                         dashboard,
+                        engine,
                         runner,
                         replays,
                         Looks(database),
@@ -132,6 +138,7 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
                         receivers,
                         token,
                         closing=threading.Event(),
+                        started=now(),
                     )
             finally:
                 runner.stop()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import uuid_utils
 from pydantic import SecretStr
@@ -24,6 +24,8 @@ from service.failpoints import reach
 from service.tables import now, tokens
 
 Scope = Literal["read", "submit", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+OWNER = r"^[\w][\w.@-]{0,63}$"
 
 PREFIX = "fall_"
 LOCAL_OWNER = "admin"

@@ -1,40 +1,13 @@
-"""What all pages share: who is asking, the links on top, the policy."""
+"""What all pages share: what is around them, the policy."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from service.navigation import around
 from service.rendering import POLICY, render
 from service.tokens import Principal
-
-
-@dataclass(frozen=True)
-class Link:
-    """One place to go to.
-
-    Attributes:
-        address: of the page.
-        label: what it is called.
-        admin: whether it takes the scope admin.
-    """
-
-    address: str
-    label: str
-    admin: bool = False
-
-
-LINKS = (
-    Link("/", "Tune"),
-    Link("/jobs", "Jobs"),
-    Link("/datasets", "Datasets"),
-    Link("/optimizers", "Optimizers"),
-    Link("/playground", "Playground"),
-    Link("/dashboard", "Dashboard", admin=True),
-    Link("/tokens", "Tokens"),
-    Link("/about", "About"),
-)
 
 
 def page(request: Request, principal: Principal, template: str, **context: Any) -> HTMLResponse:
@@ -46,16 +19,7 @@ def page(request: Request, principal: Principal, template: str, **context: Any) 
         template: that extends ``layout.html``.
         context: all that the template asks for.
     """
-    links = [link for link in LINKS if not link.admin or principal.may("admin")]
-    body = render(
-        template,
-        links=links,
-        here=request.url.path,
-        owner=principal.owner,
-        may_submit=principal.may("submit"),
-        **context,
-    )
-    return _answer(body)
+    return _answer(render(template, **around(principal, request.url.path), **context))
 
 
 def fragment(template: str, **context: Any) -> HTMLResponse:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from service import audit
 from service.errors import Forbidden
 from service.login import CurrentPrincipal
-from service.routes.tokens import OWNER
 from service.schemas import Cursor, Limit, Page
 from service.services import CurrentServices
+from service.tokens import OWNER
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 

@@ -1,74 +1,160 @@
 """GET /v1/openapi.json and /v1/docs: the API described for programs and for people.
 
-The page is made here. The usual one loads its script from another site, and that script
-would act with the login of whoever reads the page.
+The page is made here and runs no scripts. The usual one loads its script from another site, and that
+script would act with the login of whoever reads the page.
 """
 
 import json
-from html import escape
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
+from service.login import CurrentPrincipal
+from service.navigation import around
 from service.openapi import METHODS
+from service.rendering import render
 
 router = APIRouter(include_in_schema=False)
 
+Json = dict[str, Any]
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+    )
+)
+OTHER = "operations"  # of what has no tag
+ANSWERS = "responses"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address.
+
+    Attributes:
+        method: in capitals.
+        path: with its parameters in braces.
+        described: by the OpenAPI document.
+        answers: by status, those of success.
+        problems: by status, in words.
+        example: a command that asks for it.
+    """
+
+    method: str
+    path: str
+    described: Json
+    answers: Json
+    problems: dict[str, str]
+    example: str
+
+    @property
+    def anchor(self) -> str:
+        """Its place in the page."""
+        words = re.findall(r"\w+", self.path.removeprefix("/v1"))
+        return "-".join([self.method.lower(), *words])
+
 
 @router.get("/openapi.json")
-def openapi(request: Request) -> dict[str, Any]:
+def openapi(request: Request) -> Json:
     """The OpenAPI document."""
-    document: dict[str, Any] = request.app.openapi()
+    document: Json = request.app.openapi()
     return document
 
 
 @router.get("/docs")
-def docs(request: Request) -> HTMLResponse:
+def docs(request: Request, principal: CurrentPrincipal) -> HTMLResponse:
     """The same, to read."""
-    return HTMLResponse(
-        render(request.app.openapi()),
-        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+    document = request.app.openapi()
+    origin = str(request.base_url).rstrip("/")
+    body = render(
+        "reference.html",
+        info=document["info"],
+        groups=groups(document, origin),
+        schemas=document["components"]["schemas"],
+        origin=origin,
+        **around(principal, request.url.path),
+    )
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(body, headers=headers)
+
+
+def groups(document: Json, origin: str) -> dict[str, list[Operation]]:
+    """The operations of an OpenAPI document by their tag.
+
+    Args:
+        document: complete.
+        origin: of the server, for the examples.
+    """
+    found: dict[str, list[Operation]] = {}
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                tag = item[method].get("tags", [OTHER])[0]
+                operation = _operation(document, origin, method, path, item[method])
+                found.setdefault(tag, []).append(operation)
+    return found
+
+
+def _operation(document: Json, origin: str, method: str, path: str, described: Json) -> Operation:
+    answers = {status: _resolved(document, each) for status, each in described[ANSWERS].items()}
+    return Operation(
+        method.upper(),
+        path,
+        described,
+        answers={status: each for status, each in answers.items() if int(status) < 400},
+        problems={
+            status: each["description"].removesuffix(".")
+            for status, each in answers.items()
+            if int(status) >= 400
+        },
+        example=_example(document, origin, method, path, described),
     )
 
 
-def render(document: dict[str, Any]) -> str:
-    """Lay an OpenAPI document out as a page without scripts."""
-    operations = [
-        _operation(method, path, item[method])
-        for path, item in document["paths"].items()
-        for method in METHODS
-        if method in item
+def _example(document: Json, origin: str, method: str, path: str, described: Json) -> str:
+    """A command for a shell; what has to be filled in stands in capitals."""
+    needed = [
+        each["name"]
+        for each in described.get("parameters", ())
+        if each["in"] == "query" and each["required"]
     ]
-    shared = [
-        f"<h2>{kind.capitalize()}</h2>"
-        + "".join(f"<h3>{escape(name)}</h3>{_json(each)}" for name, each in components.items())
-        for kind, components in document["components"].items()
-    ]
-    title = escape(f"{document['info']['title']} {document['info']['version']}")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        "<style>body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "pre{overflow:auto;padding:1rem;background:#f4f4f4}</style></head>"
-        f"<body><h1>{title}</h1>"
-        f"<p>{escape(document['info']['description'])}</p>"
-        '<p>Machine-readable: <a href="/v1/openapi.json">/v1/openapi.json</a></p>'
-        f"{''.join(operations)}{''.join(shared)}</body></html>"
-    )
+    address = re.sub(r"{(\w+)}", lambda found: found[1].upper(), origin + path)
+    if needed:
+        address += "?" + "&".join(f"{name}={name.upper()}" for name in needed)
+    words = ["curl"]
+    if method not in {"get", "post"}:
+        words.append(f"-X {method.upper()}")
+    if "security" in described:
+        words.append('-H "Authorization: Bearer $TOKEN"')
+    body = _body(document, described)
+    if method == "post" and not body:
+        words.append("-X POST")
+    return " ".join([*words, *body, f"'{address}'"])
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
-    details = {
-        name: operation[name]
-        for name in ("parameters", "requestBody", "responses")
-        if name in operation
-    }
-    return (
-        f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
-        f"<p>{escape(operation['summary'])}.</p><p>{escape(operation.get('description', ''))}</p>"
-        f"<details><summary>Request and answers</summary>{_json(details)}</details>"
-    )
+def _body(document: Json, described: Json) -> list[str]:
+    content = described.get("requestBody", {}).get("content", {})
+    if not content:
+        return []
+    media_type, first = next(iter(content.items()))
+    kind = f"-H 'Content-Type: {media_type}'"
+    if media_type != "application/json":
+        return [kind, "--data-binary @FILE"]
+    schema = first["schema"]
+    schema = _resolved(document, schema.get("oneOf", [schema])[0])
+    example = schema.get("examples", [{}])[0]
+    return [kind, f"-d '{json.dumps(example)}'"]
 
 
-def _json(value: object) -> str:
-    return f"<pre>{escape(json.dumps(value, indent=2))}</pre>"
+def _resolved(document: Json, part: Json) -> Json:
+    """What a part of the document refers to, or the part itself."""
+    for name in part.get("$ref", "").split("/")[1:]:
+        document = document[name]
+    return document if "$ref" in part else part

@@ -13,11 +13,9 @@ from service.routes.idempotency import CurrentRequest
 from service.schemas import Cursor, Limit, Page
 from service.services import CurrentServices
 from service.tables import now
-from service.tokens import Principal, Scope
+from service.tokens import OWNER, Principal, Scope
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
-
-OWNER = r"^[\w][\w.@-]{0,63}$"
 
 
 class TokenRequest(BaseModel):

@@ -1,7 +1,9 @@
 import socket
+from pathlib import Path
 
 import httpx
 import optuna
+import optuna_dashboard
 import pytest
 from optuna.storages import get_storage
 from optuna.trial import TrialState
@@ -9,6 +11,7 @@ from optuna.trial import TrialState
 from service import dashboard
 from tests.service.conftest import Live
 from tests.service.databases import optunas_own
+from tests.service.test_authorisation import bearer
 from tests.service.test_problems import problem
 
 
@@ -80,6 +83,28 @@ def test_a_query_in_raw_bytes_is_refused(shared_live: Live) -> None:
     with socket.create_connection(address) as connection:
         connection.sendall(request.encode())
         assert connection.makefile("rb").readline().split()[1] == b"400"
+
+
+def test_its_page_has_a_way_back_and_is_as_it_was_otherwise(shared_live: Live) -> None:
+    answer = shared_live.client.get("/dashboard")
+    theirs = Path(optuna_dashboard.__file__).with_name("index.html").read_text()
+    link, icon = '<a href="/"', '<link rel="icon"'
+    kept = [line for line in answer.text.splitlines() if link not in line and icon not in line]
+    assert [line for line in theirs.splitlines() if line.strip() not in {"</head>", "<body>"}] == [
+        line for line in kept if line.strip() not in {"</head>", "<body>"}
+    ]
+    assert answer.text.count(link) == 1
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert link not in shared_live.client.get("/static/bundle.js").text
+
+
+def test_who_is_no_administrator_is_told_so_on_a_page(shared_live: Live) -> None:
+    headers = bearer(shared_live, owner="ann") | {"Accept": "text/html"}
+    answer = shared_live.anonymous.get("/dashboard", headers=headers)
+    assert answer.status_code == 403
+    assert "it is for administrators" in answer.text
+    assert 'href="/jobs"' in answer.text
+    assert 'href="/dashboard"' not in answer.text
 
 
 def test_it_shows_what_is_in_the_database(shared_live: Live) -> None:

@@ -14,6 +14,7 @@ from tests.service.test_problems import problem
 pytestmark = [pytest.mark.xdist_group("strict"), pytest.mark.timeout(300)]
 
 REQUESTS, WRONG = 300, 5
+BROWSER = {"Accept": "text/html"}
 
 
 @pytest.fixture(scope="module")
@@ -107,5 +108,27 @@ def test_guessing_tokens_is_slow_and_harms_nobody(strict: Live) -> None:
     assert {answer.status_code for answer in answers[:WRONG]} == {401}
     assert answers[-1].status_code == 429
     assert "Retry-After" in answers[-1].headers
+    login = strict.anonymous.get("/login", params={"token": "fall_wrong"})
+    assert problem(login)["status"] == 429
+    form = strict.anonymous.post("/login", data={"token": "fall_wrong"}, headers=BROWSER)
+    assert form.status_code == 429
+    assert "Too many requests" in form.text
     emil = bearer(strict, owner="emil")  # from the same address
     assert strict.anonymous.get("/v1/jobs", headers=emil).status_code == 200
+    token = emil["Authorization"].removeprefix("Bearer ")
+    assert strict.anonymous.post("/login", data={"token": token}).status_code == 303
+    strict.anonymous.cookies.clear()
+
+
+def test_guessing_at_the_login_is_as_slow(tmp_path: Path) -> None:
+    with live_server(tmp_path / "home", wrong_tokens_per_minute=WRONG) as live:
+
+        def by_form() -> httpx.Response:
+            return live.anonymous.post("/login", data={"token": "fall_wrong"})
+
+        def by_address() -> httpx.Response:
+            return live.anonymous.get("/login", params={"token": "fall_wrong"})
+
+        answers = [send() for _ in range(WRONG) for send in (by_form, by_address)]
+    assert {answer.status_code for answer in answers[:WRONG]} == {401}
+    assert {answer.status_code for answer in answers[-2:]} == {429}
