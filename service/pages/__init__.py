@@ -6,10 +6,11 @@ one looks, and speak with `/v1` as every other client does.
 
 from fastapi import APIRouter
 
-from service.pages import assets, start
+from service.pages import answer, assets, compare, start
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for each in (assets, start):
+# `compare` before whatever answers to any /jobs/{id}.
+for each in (assets, start, compare, answer):
     router.include_router(each.router)
