@@ -166,7 +166,7 @@ def test_readers_of_the_screen_are_told_what_is_what(page: Page) -> None:
     assert set(scopes) == {"col", "row"}
     charts = [a for tag, a in page.tags if a.get("class") == "canvas"]
     captions = page.contents["figcaption"]
-    assert [(a["role"], a["aria-label"]) for a in charts] == [("img", each) for each in captions]
+    assert [(a["role"], a["aria-label"]) for a in charts] == [("group", each) for each in captions]
 
 
 def test_before_a_confirmation_nothing_is_claimed() -> None:
