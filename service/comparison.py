@@ -1,4 +1,4 @@
-"""Whether scores of different jobs compare, and if not, why."""
+"""Whether scores of different jobs compare, which of them do, and if not, why."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -37,6 +37,16 @@ def obstacles(jobs: Sequence[Compared]) -> list[str]:
             values = "; ".join(f"{each.label}: {shown(each)}" for each in jobs)
             found.append(f"{says} ({values}).")
     return found
+
+
+def alike(jobs: Sequence[Compared]) -> list[list[str]]:
+    """Labels of those whose scores do compare with one another, group by group."""
+    groups: dict[Hashable, list[str]] = {}
+    for each in jobs:
+        if each.dataset is not None:
+            key = tuple(of(each) for _, of, _ in _ASPECTS)
+            groups.setdefault(key, []).append(each.label)
+    return [labels for labels in groups.values() if len(labels) > 1]
 
 
 def _metric(job: Compared) -> Hashable:

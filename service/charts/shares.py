@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.charts.frame import NEUTRAL, Figure, axis, frame
+from service.charts.frame import NEUTRAL, Figure, axis, faint, frame
 from service.colours import COLOURS
 from studies.importance import ChoiceShare
 
@@ -15,7 +15,7 @@ def shares(choices: Sequence[ChoiceShare]) -> Figure:
         "orientation": "h",
         "x": [100 * each.share for each in shown],
         "y": [each.choice.replace("_", " ") for each in shown],
-        "marker": {"color": COLOURS[0]},
+        "marker": {"color": faint(COLOURS[0], 0.6)},
         "error_x": {
             "type": "data",
             "symmetric": False,

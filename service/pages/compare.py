@@ -13,7 +13,7 @@ from service import datasets, jobs, trials
 from service.charts.frame import Figure
 from service.charts.profile import profiles
 from service.charts.race import Runner, race
-from service.comparison import Compared, obstacles
+from service.comparison import Compared, alike, obstacles
 from service.errors import Invalid
 from service.login import CurrentPrincipal
 from service.pages.layout import page
@@ -76,12 +76,14 @@ def compare(
         )
     sides = [_side(services, principal, place, job_id) for place, job_id in enumerate(chosen)]
     found = profile(each.workload for each in sides if each.workload is not None)
+    scored = [each.compared for each in sides]
     return page(
         request,
         principal,
         "compare.html",
         sides=sides,
-        obstacles=obstacles([each.compared for each in sides]),
+        obstacles=obstacles(scored),
+        alike=alike(scored),
         races=_races(sides),
         profile=found,
         profiles=profiles(found),

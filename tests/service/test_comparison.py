@@ -1,6 +1,6 @@
 from typing import Any
 
-from service.comparison import Compared, obstacles
+from service.comparison import Compared, alike, obstacles
 from studies.spec import Goal, StudySpec
 from tests.studies.pretend import resolved
 
@@ -28,6 +28,14 @@ def test_everything_that_keeps_scores_from_comparing_is_said() -> None:
         "The splits differ, so other rows judged (A: usual; B: grouped by who).",
         "The seeds differ, so other rows judged (A: 0; B: 4).",
     ]
+
+
+def test_those_that_compare_are_named() -> None:
+    other = resolved(seed=4)
+    jobs = [compared("A"), compared("B", other), compared("C"), compared("D", other)]
+    assert alike(jobs) == [["A", "C"], ["B", "D"]]
+    elsewhere = [compared(label, dataset=None, digest=None) for label in "EF"]
+    assert alike([jobs[0], jobs[1], *elsewhere]) == []
 
 
 def test_of_what_is_trained_elsewhere_nobody_knows() -> None:

@@ -20,7 +20,7 @@ async function fetchPart(place) {
 // A model is trained for the request; as long as it takes, the server answers 503.
 async function fetchModel(address) {
   for (;;) {
-    const answer = await fetch(address);
+    const answer = await fetch(address).catch(() => { throw new Problem({ detail: "The server cannot be reached. Is it running?" }); });
     if (answer.ok) return { file: await answer.blob(), name: /filename="(.+)"/.exec(answer.headers.get("content-disposition"))[1] };
     const problem = new Problem(await answer.json());
     if (problem.status !== 503) throw problem;

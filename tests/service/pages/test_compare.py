@@ -66,7 +66,7 @@ def test_charts_run_to_each_jobs_end(shared_live: Live, done: list[Json]) -> Non
 def test_what_does_not_compare_is_said_and_why(shared_live: Live, done: list[Json]) -> None:
     page = compared(shared_live, done)
     text = words(page)
-    assert "Their scores do not compare." in text
+    assert "Their scores do not compare. Those of A and B do with each other." in text
     assert "The tables differ (A: sides; B: sides; C: longer)." in text
     assert "The metrics differ (A: log_loss; B: log_loss; C: accuracy)." in text
     assert "The seeds differ" in text
