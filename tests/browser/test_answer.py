@@ -99,7 +99,7 @@ def test_the_configuration_is_copied(
     look(page, job)
     for summary, identity, form in (
         ("In your own PyTorch program", "config-torch", "torch"),
-        ("As a script that repeats it", "config-script", "python"),
+        ("As a script", "config-script", "python"),
     ):
         part = page.locator("details", has_text=summary)
         part.locator("summary").click()
@@ -137,7 +137,7 @@ def test_what_is_folded_away_is_drawn_when_it_is_opened(page: Page, shared_live:
     folded = page.locator("details .multiples .chart")
     expect(folded).to_have_count(1)
     expect(folded.locator(".main-svg")).to_have_count(0)
-    page.get_by_text("The other 1 optimizers").click()
+    page.get_by_text("And 1 more").click()
     drawn(page, "details .multiples .chart")
 
 

@@ -195,4 +195,4 @@ def test_of_many_optimizers_all_are_there() -> None:
     page = page_of(*reported(spec, confirmed=False, count=300))
     rates = [name for name in page.figures if name.startswith("rates-")]
     assert len(rates) > 40  # a few have no learning rate to search
-    assert f"The other {len(rates) - 6} optimizers" in page.text
+    assert f"{len(rates) - 6} more" in page.text
