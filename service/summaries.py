@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from service.tables import summaries
@@ -13,7 +14,10 @@ def load(connection: Connection, job: Row[Any]) -> Summary | None:
     """The summary of a job as it is now, if this version of Fallline has kept it."""
     mine = (summaries.c.job_id == job.id, summaries.c.made_of == _made_of(job))
     body = connection.execute(select(summaries.c.body).where(*mine)).scalar_one_or_none()
-    return None if body is None else Summary.model_validate_json(body)
+    try:
+        return None if body is None else Summary.model_validate_json(body)
+    except ValidationError:  # kept by a version under way that knew of less
+        return None
 
 
 def keep(connection: Connection, job: Row[Any], summary: Summary) -> None:

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
@@ -17,7 +17,7 @@ from studies.sensitivity import Sensitivity, sensitivities
 from studies.space import Space
 from studies.spec import StudySpec
 from studies.transfer import Source
-from studies.verdict import Verdict
+from studies.verdict import Finalist, Verdict
 
 Outcome = Literal["running", "completed", "dropped", "diverged", "stopped"]
 Origin = Literal["default", "earlier_job", "portfolio", "sampler"]
@@ -85,6 +85,21 @@ class OptimizerSummary(BaseModel):
     troubles: dict[Trouble, int]
 
 
+class OriginSummary(BaseModel):
+    """What the configurations that one origin chose came to.
+
+    Attributes:
+        best: number of its best completed trial; None without one.
+        value: of that trial.
+    """
+
+    origin: Origin
+    trials: int
+    completed: int
+    best: int | None
+    value: float | None
+
+
 class Audit(BaseModel):
     """How often the rungs were wrong, by the dropped trials that trained to the end all the same.
 
@@ -106,6 +121,7 @@ class Summary(BaseModel):
             it that of the finalist which stands for an optimizer that nobody beats and scored best
             over fresh seeds.
         optimizers: one row an optimizer, best first.
+        origins: one row for each who chose configurations, in the order in which they come.
         transferred: what configurations of earlier jobs came to, in the order they were tried.
         progress: (trial number, best value so far) wherever the best changed.
         curves: validation metric by epoch of every optimizer's best trial.
@@ -121,6 +137,7 @@ class Summary(BaseModel):
     audit: Audit | None
     best: TrialView | None
     optimizers: list[OptimizerSummary]
+    origins: list[OriginSummary]
     transferred: list[TransferredTrial]
     progress: list[tuple[int, float]]
     curves: dict[str, dict[int, float]]
@@ -128,6 +145,14 @@ class Summary(BaseModel):
     sensitivity: dict[str, Sensitivity]
     verdict: Verdict | None
     confirmation: Confirmation | None
+
+    @property
+    def finalist(self) -> Finalist | None:
+        """What became of the best configuration from fresh seeds; None before a confirmation."""
+        if self.best is None or self.verdict is None:
+            return None
+        number = self.best.number
+        return next((each for each in self.verdict.finalists if each.number == number), None)
 
 
 class Report(Summary):
@@ -224,6 +249,7 @@ def summarise(
         audit=_audit(spec, completed),
         best=None if chosen is None else view(trials[chosen], space),
         optimizers=summaries,
+        origins=_origins(spec, trials),
         transferred=_transferred(spec, trials, completed),
         progress=progress,
         curves={t.params["optimizer"]: t.intermediate_values for t in trials if t.number in led},
@@ -241,6 +267,26 @@ def report_on(
     summary = summarise(spec, trials, confirmation)
     seeds = None if confirmation is None else confirmation.scores(summary.metric, "validation")
     return Report(**dict(summary), importance=importance(spec, trials, seeds))
+
+
+def _origins(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[OriginSummary]:
+    groups: dict[Origin, list[FrozenTrial]] = {origin: [] for origin in get_args(Origin)}
+    for trial in trials:
+        groups[_origin(trial)].append(trial)
+    found = []
+    for origin, group in groups.items():
+        completed = [trial for trial in group if trial.state == TrialState.COMPLETE]
+        best = min(completed, key=lambda trial: (_score(spec, trial), trial.number), default=None)
+        found.append(
+            OriginSummary(
+                origin=origin,
+                trials=len(group),
+                completed=len(completed),
+                best=None if best is None else best.number,
+                value=None if best is None else _value(best),
+            )
+        )
+    return [each for each in found if each.trials]
 
 
 def _transferred(

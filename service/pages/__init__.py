@@ -7,12 +7,23 @@ one looks, and speak with `/v1` as every other client does.
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from service.pages import about, assets, datasets, jobs, samples, start, tokens
+from service.pages import (
+    about,
+    answer,
+    assets,
+    compare,
+    datasets,
+    jobs,
+    samples,
+    start,
+    tokens,
+)
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for each in (assets, start, samples, datasets, jobs, tokens, about):
+# `compare` before whatever answers to any /jobs/{id}.
+for each in (assets, start, samples, datasets, jobs, compare, answer, tokens, about):
     for route in each.router.routes:
         if isinstance(route, APIRoute) and "GET" in (methods := route.methods or set()):
             methods.add("HEAD")  # which browsers and checkers of links may ask of any page

@@ -7,9 +7,8 @@ import yaml
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
-from optimizers.configuration import Configuration
 from service import budgets, datasets, jobs
-from service.errors import Conflict
+from service.best import best_of, script, snippet
 from service.failpoints import reach
 from service.idempotency import Asked
 from service.jobs import JobState
@@ -17,10 +16,7 @@ from service.login import CurrentPrincipal
 from service.routes.idempotency import CurrentRequest
 from service.schemas import Best, Cursor, JobChange, JobView, Limit, Page, Since, job_view
 from service.services import CurrentServices, Services
-from service.tokens import Principal
-from studies.report import Report, Summary, TrialView
-from studies.script import Expected, best_script
-from studies.snippet import best_snippet
+from studies.report import Report
 from studies.spec import StudySpec
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -144,18 +140,15 @@ def best(
     """The best configuration so far, and the best of every optimizer."""
     answer = services.reports.summary(principal.owner, job_id)
     chosen, value = best_of(answer, job_id)
-    finalists = answer.verdict.finalists if answer.verdict else []
     if form in {"python", "torch"}:
-        expected = next(
-            (
-                Expected(answer.metric, each.mean, *each.next_run, each.seeds)
-                for each in finalists
-                if each.number == chosen.number
-            ),
-            None,
-        )
-        configuration = Configuration.from_dict(chosen.config)
-        return _source(services, principal, job_id, configuration, expected, whole=form == "python")
+        with services.database.read() as connection:
+            row = jobs.get(connection, principal.owner, job_id)
+            dataset = datasets.of_job(connection, row)
+        spec = StudySpec.model_validate(row.spec)
+        if form == "torch":
+            return _download(snippet(spec, dataset, chosen), "text/x-python", "best_optimizer.py")
+        source = script(spec, dataset, chosen, answer.finalist)
+        return _download(source, "text/x-python", "best.py")
     found = Best(
         job=job_id,
         value=value,
@@ -166,57 +159,12 @@ def best(
         metrics=chosen.metrics,
         optimizers=answer.optimizers,
         sentence=answer.verdict.sentence if answer.verdict else None,
-        finalists=finalists,
+        finalists=answer.verdict.finalists if answer.verdict else [],
     )
     if form == "yaml":
         text = yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         return _download(text, "application/yaml", "best.yaml")
     return found
-
-
-def best_of(answer: Summary, job_id: str) -> tuple[TrialView, float]:
-    """The trial whose configuration to use, and its value.
-
-    Raises:
-        Conflict: none has completed yet.
-    """
-    if answer.best is None or answer.best.value is None:
-        raise Conflict(
-            "No trial has completed yet. Ask again when the job has made progress.",
-            field="job",
-            value=job_id,
-            allowed="a job with a completed trial",
-        )
-    return answer.best, answer.best.value
-
-
-def _source(
-    services: Services,
-    principal: Principal,
-    job_id: str,
-    configuration: Configuration,
-    expected: Expected | None,
-    *,
-    whole: bool,
-) -> Response:
-    """The configuration as a file to save and run, or to import if it is not a whole program."""
-    with services.database.read() as connection:
-        row = jobs.get(connection, principal.owner, job_id)
-        dataset = datasets.of_job(connection, row)
-    spec, schema = StudySpec.model_validate(row.spec), datasets.schema(dataset)
-    if not whole:
-        source = best_snippet(spec, schema, configuration)
-        return _download(source, "text/x-python", "best_optimizer.py")
-    source = best_script(
-        spec,
-        schema,
-        configuration,
-        seed=spec.seed,
-        digest=dataset.digest,
-        dialect=datasets.dialect(dataset),
-        expected=expected,
-    )
-    return _download(source, "text/x-python", "best.py")
 
 
 def _download(text: str, media_type: str, name: str) -> Response:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Response
 
 from optimizers.configuration import Configuration
 from service import datasets, jobs
+from service.best import best_of
 from service.errors import Conflict
 from service.login import CurrentPrincipal
-from service.routes.jobs import best_of
 from service.services import CurrentServices
 from service.worker import Wave
 from studies.confirmation import Run
@@ -65,7 +65,6 @@ def model(
     network = services.replays.network((job_id, number, seed), wave)
     if network.trained is None:
         raise _diverged(number)
-    finalists = found.verdict.finalists if found.verdict else []
     content = archive(
         Model(
             trained=network.trained,
@@ -73,7 +72,7 @@ def model(
             configuration=configuration,
             trial=number,
             seed=seed,
-            finalist=next((each for each in finalists if each.number == number), None),
+            finalist=found.finalist,
             repeats=_repeats(network.trained, confirmed, best.metrics),
             dataset=dataset.name,
             digest=dataset.digest,

@@ -3,34 +3,24 @@
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
-from service import datasets, jobs, report_page
+from service import jobs, report_page, subjects
+from service.answer import answer
 from service.login import CurrentPrincipal
-from service.report_page import Subject
 from service.services import CurrentServices
-from studies.spec import StudySpec
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
 
-@router.get("/report.html", response_class=HTMLResponse, responses={409: {}})
+@router.get("/report.html", response_class=HTMLResponse)
 def page(services: CurrentServices, principal: CurrentPrincipal, job_id: str) -> HTMLResponse:
     """The report as a page to read, send and keep: everything that it shows is inside."""
     found = services.reports.report(principal.owner, job_id)
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
-        dataset = datasets.of_job(connection, row)
-    subject = Subject(
-        job=job_id,
-        dataset=dataset.name,
-        digest=dataset.digest,
-        rows=dataset.rows,
-        spec=StudySpec.model_validate(row.spec),
-        warnings=row.warnings,
-        seconds=row.seconds,
-        finished=row.finished,
-    )
+        subject = subjects.gather(connection, row, found)
+    body = report_page.render(answer(subject, found), found.importance)
     headers = {
         "Content-Disposition": 'inline; filename="report.html"',
         "Content-Security-Policy": report_page.policy(),
     }
-    return HTMLResponse(report_page.render(subject, found), headers=headers)
+    return HTMLResponse(body, headers=headers)

@@ -229,7 +229,7 @@ def test_a_job_on_a_dataset_hands_nothing_out(shared_live: Live) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["best?format=python", "best?format=torch", "manifest", "report.html", "model"],
+    ["best?format=python", "best?format=torch", "manifest", "model"],
 )
 def test_what_needs_a_dataset_is_refused(shared_live: Live, fallline: Client, what: str) -> None:
     study = begin(fallline, budget={"trials": 1, "epochs": 1})

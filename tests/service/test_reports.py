@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
-from service import budgets, jobs, reports
+from service import budgets, jobs, reports, tables
 from service.errors import NotFound
 from service.reports import Reports
 from studies.report import Summary, summarise
@@ -97,3 +98,17 @@ def test_the_summary_of_a_job_that_has_ended_is_there_when_the_server_starts_aga
         assert sum(later.trials.values()) == 12
         with services.database.write() as connection:
             jobs.delete(connection, "ann", job_id)
+
+
+def test_a_summary_that_an_earlier_version_kept_is_made_again(tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as services:
+        job_id = queue(services, add_dataset(services))
+        in_state(services, job_id, "completed")
+        made = services.reports.summary("ann", job_id)
+        with services.database.write() as connection:
+            connection.execute(update(tables.summaries).values(body='{"metric": "log_loss"}'))
+        again = Reports(services.database)
+        assert again.summary("ann", job_id) == made
+        with services.database.read() as connection:
+            bodies = connection.execute(select(tables.summaries.c.body)).scalars().all()
+    assert bodies == [made.model_dump_json()]

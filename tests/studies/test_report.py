@@ -237,6 +237,25 @@ def test_every_trial_tells_who_chose_its_configuration() -> None:
     assert origins == list(counts.elements())
 
 
+def test_who_chose_is_told_with_what_came_of_it() -> None:
+    search = Search(LOWEST)
+    trials = [ended(search.space, each) for each in search.ask(30)]
+    for each in trials:
+        completed = each.state is TrialState.COMPLETE
+        each.user_attrs["outcome"] = "completed" if completed else "diverged"
+    rows = {row.origin: row for row in summarise(LOWEST, trials).origins}
+    assert list(rows) == ["default", "portfolio", "sampler"]
+    assert sum(row.trials for row in rows.values()) == 30
+    defaults = [each for each in trials if view(each, search.space).origin == "default"]
+    scores = {t.number: t.values[0] for t in defaults if t.state is TrialState.COMPLETE}
+    row = rows["default"]
+    assert (row.trials, row.completed) == (len(defaults), len(scores))
+    assert row.best is not None
+    assert scores[row.best] == row.value == min(scores.values())
+    lost = summarise(LOWEST, [t for t in trials if t.state is not TrialState.COMPLETE]).origins
+    assert {(row.completed, row.best, row.value) for row in lost} == {(0, None, None)}
+
+
 def test_a_report_tells_what_matters_and_what_it_costs() -> None:
     search = Search(LOWEST.model_copy(update={"sampler": "random"}))
     trials = [ended(search.space, each) for each in search.ask(60)]

@@ -32,11 +32,20 @@ export function draw(chart, figure) {
   return Plotly.react(canvas, figure.data, themed({ uirevision: "kept", ...figure.layout }), options(chart.id));
 }
 
+// Charts that are folded away have no size to be drawn at: each is drawn when it gets one.
+const sized = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) {
+    if (!contentRect.width) continue;
+    sized.unobserve(target);
+    const chart = target.closest(".chart");
+    draw(chart, JSON.parse(chart.querySelector("script[type='application/json']").textContent));
+  }
+});
+
 // Draws every chart inside an element whose figure stands beside it.
 export function drawAll(root = document) {
   for (const chart of root.querySelectorAll(".chart")) {
-    const data = chart.querySelector("script[type='application/json']");
-    if (data) draw(chart, JSON.parse(data.textContent));
+    if (chart.querySelector("script[type='application/json']")) sized.observe(chart.querySelector(".canvas"));
   }
 }
 

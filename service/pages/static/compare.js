@@ -1,0 +1,5 @@
+// Jobs side by side.
+
+import { drawAll } from "./charts.js";
+
+drawAll();
