@@ -43,6 +43,7 @@ class Services:
         database: the only way to the tables.
         store: the bytes of datasets.
         dashboard: optuna-dashboard.
+        engine: the workers that train.
         runner: what takes jobs from the queue.
         replays: trials that train again.
         looks: what has just happened to jobs.
@@ -60,6 +61,7 @@ class Services:
     database: Database
     store: Store
     dashboard: Dashboard
+    engine: Engine
     runner: Runner
     replays: Replays
     looks: Looks
@@ -121,6 +123,7 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
                         database,
                         store,
                         dashboard,
+                        engine,
                         runner,
                         replays,
                         Looks(database),

@@ -6,10 +6,10 @@ one looks, and speak with `/v1` as every other client does.
 
 from fastapi import APIRouter
 
-from service.pages import assets, start
+from service.pages import answer, assets, job, start, trial
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for each in (assets, start):
+for each in (assets, start, job, answer, trial):
     router.include_router(each.router)

@@ -6,14 +6,10 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from service.colours import COLOURS, colour
 from studies.report import Report
 from studies.sensitivity import Point
 
-# Told apart on a light ground and on a dark one.
-COLOURS = (
-    "#3b82f6", "#e8710a", "#2e9e5b", "#c94fb8", "#c99700",
-    "#00a3b4", "#8b6fd6", "#e05263", "#7a8794", "#9c6f44",
-)  # fmt: skip
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")
 NEUTRAL = "#7a8794"
@@ -22,7 +18,7 @@ HIDDEN_FROM = 8  # optimizers beyond so many are in the legend, and shown by a c
 SHOWN_SCORES = 0.9  # share of the scores that a chart begins with: bad trials are far away
 
 
-class _Scores(NamedTuple):
+class Scores(NamedTuple):
     """How an axis shows scores: its ends, the worst that it begins with, and its scale."""
 
     low: float
@@ -65,7 +61,7 @@ def _ranking(report: Report) -> go.Figure | None:
             hovertemplate=f"%{{y}}: %{{x:.5g}}<extra>test {report.metric}</extra>",
         )
     )
-    _lay_out(
+    lay_out(
         figure, x=f"test {report.metric}, mean of the fresh seeds and its 95 % interval", y=None
     )
     figure.update_layout(height=120 + 26 * len(finalists), showlegend=False)
@@ -80,13 +76,13 @@ def _learning_rates(report: Report) -> go.Figure | None:
     scores = [point.score for point in every if point.score is not None]
     if not scores:
         return None
-    axis = _axis(report, scores, SHOWN_SCORES)
+    shown = axis(report.direction, scores, SHOWN_SCORES)
     figure = go.Figure()
     for place, (name, each) in enumerate(said.items()):
         figure.add_scatter(
             name=name,
             x=[point.learning_rate for point in each.points],
-            y=[axis.worst if point.score is None else point.score for point in each.points],
+            y=[shown.worst if point.score is None else point.score for point in each.points],
             mode="markers",
             marker={
                 "color": _colour(report, name),
@@ -97,9 +93,9 @@ def _learning_rates(report: Report) -> go.Figure | None:
             hovertemplate="%{text}<br>rate %{x:.3g}<br>%{y:.5g}",
             visible=True if place < HIDDEN_FROM else "legendonly",
         )
-    _lay_out(figure, x="learning rate (peak of the schedule)", y=f"validation {report.metric}")
+    lay_out(figure, x="learning rate (peak of the schedule)", y=f"validation {report.metric}")
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
-    _show(figure, axis)
+    show(figure, shown)
     return figure
 
 
@@ -122,8 +118,8 @@ def _curves(report: Report) -> go.Figure | None:
             hovertemplate="epoch %{x}: %{y:.5g}",
             visible=True if place < HIDDEN_FROM else "legendonly",
         )
-    _lay_out(figure, x="epoch", y=f"validation {report.metric}")
-    _show(figure, _axis(report, [v for curve in drawn.values() for v in curve.values()]))
+    lay_out(figure, x="epoch", y=f"validation {report.metric}")
+    show(figure, axis(report.direction, [v for curve in drawn.values() for v in curve.values()]))
     return figure
 
 
@@ -143,8 +139,8 @@ def _progress(report: Report) -> go.Figure | None:
             hovertemplate="trial %{x}: %{y:.5g}<extra></extra>",
         )
     )
-    _lay_out(figure, x="trial", y=f"best validation {report.metric} so far")
-    _show(figure, _axis(report, values))
+    lay_out(figure, x="trial", y=f"best validation {report.metric} so far")
+    show(figure, axis(report.direction, values))
     return figure
 
 
@@ -154,7 +150,7 @@ def _turn(report: Report, optimizer: str) -> int:
 
 
 def _colour(report: Report, optimizer: str) -> str:
-    return COLOURS[list(report.sensitivity).index(optimizer) % len(COLOURS)]
+    return colour(optimizer, list(report.sensitivity))
 
 
 def _symbol(report: Report, optimizer: str, point: Point) -> str:
@@ -164,19 +160,20 @@ def _symbol(report: Report, optimizer: str, point: Point) -> str:
     return symbol if point.outcome == "completed" else f"{symbol}-open"
 
 
-def _axis(report: Report, scores: Iterable[float], share: float = 1.0) -> _Scores:
+def axis(direction: str, scores: Iterable[float], share: float = 1.0) -> Scores:
     """The axis for a share of the scores, the best ones; losses that span decades are logarithmic."""
-    ordered = sorted(scores, reverse=report.direction == "maximize")
+    ordered = sorted(scores, reverse=direction == "maximize")
     best, worst = ordered[0], ordered[math.ceil(share * len(ordered)) - 1]
     low, high = min(best, worst), max(best, worst)
-    if report.direction == "minimize" and low > 0 and high / low > 3:
+    if direction == "minimize" and low > 0 and high / low > 3:
         room = (high / low) ** 0.05
-        return _Scores(low / room, high * room, worst, "log")
+        return Scores(low / room, high * room, worst, "log")
     span = 0.05 * (high - low or abs(high) or 1.0)
-    return _Scores(low - span, high + span, worst, "linear")
+    return Scores(low - span, high + span, worst, "linear")
 
 
-def _show(figure: go.Figure, axis: _Scores) -> None:
+def show(figure: go.Figure, axis: Scores) -> None:
+    """Let a figure show scores by an axis."""
     if axis.scale == "log":
         step = "D2" if axis.high / axis.low < 1000 else 1  # 1, 2, 5 of each decade
         ends = [math.log10(axis.low), math.log10(axis.high)]
@@ -185,7 +182,8 @@ def _show(figure: go.Figure, axis: _Scores) -> None:
         figure.update_yaxes(range=[axis.low, axis.high])
 
 
-def _lay_out(figure: go.Figure, *, x: str, y: str | None) -> None:
+def lay_out(figure: go.Figure, *, x: str, y: str | None) -> None:
+    """What all charts look like; with the names of their axes."""
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
