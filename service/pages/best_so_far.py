@@ -25,7 +25,7 @@ class Dot(NamedTuple):
 def by_trials(job: JobView, trials: Sequence[Outline], optimizers: Sequence[str]) -> Chart:
     """The best value by the numbers of trials."""
     dots = [Dot(each, each.number) for each in trials if each.outcome in SYMBOLS]
-    return _chart(job, dots, optimizers, x="trial")
+    return _chart(job, dots, optimizers, "Best value so far, trial by trial", x="trial")
 
 
 def by_time(
@@ -40,10 +40,14 @@ def by_time(
     longest = ended[-1][0] if ended else 0.0
     unit, seconds, _ = next(each for each in UNITS if longest < each[2])
     dots = [Dot(each, at / seconds) for at, _, each in ended]
-    return _chart(job, dots, optimizers, x=f"{unit} since the job began")
+    return _chart(
+        job, dots, optimizers, "The same as time goes by", x=f"{unit} since the job began"
+    )
 
 
-def _chart(job: JobView, dots: Sequence[Dot], optimizers: Sequence[str], *, x: str) -> Chart:
+def _chart(
+    job: JobView, dots: Sequence[Dot], optimizers: Sequence[str], said: str, *, x: str
+) -> Chart:
     values = [dot.trial.value for dot in dots if dot.trial.value is not None and not _away(dot)]
     scores = scores_axis(job, values)
     worst = scores.worst if scores else 0.0
@@ -53,12 +57,10 @@ def _chart(job: JobView, dots: Sequence[Dot], optimizers: Sequence[str], *, x: s
     traces = [_markers(name, drawn, optimizers, worst) for name in optimizers]
     if steps:
         traces.append(_best(steps, end=dots[-1].x))
-    thinned = f" {len(drawn):,} of {len(dots):,} trials are drawn." if drawn != dots else ""
-    return Chart(
-        figure(job, optimizers, traces, scores, x=x),
-        "Best value so far, and the value of every trial: ○ dropped at a rung, × diverged (at the "
-        f"edge).{thinned}",
-    )
+    caption = f"{said}: ● completed, ○ dropped at a rung, × diverged (at the edge)."
+    if len(drawn) < len(dots):
+        caption += f" {len(drawn):,} of {len(dots):,} trials are drawn."
+    return Chart(figure(job, optimizers, traces, scores, x=x), caption)
 
 
 def _markers(name: str, dots: Iterable[Dot], optimizers: Sequence[str], worst: float) -> Trace:

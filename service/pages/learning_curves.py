@@ -54,7 +54,7 @@ def learning_curves(
     total = sum(each.outcome != "running" for each in trials)
     count = f"{len(drawn):,} of {total:,}" if len(drawn) < total else f"All {total:,}"
     return Chart(
-        figure(job, optimizers, traces, scores, x="epoch"),
+        figure(job, optimizers, traces, scores, x="epoch", has_room=True),
         f"{count} learning curves, the best of every optimizer bold: ▽ dropped at a rung, "
         "× diverged.",
     )

@@ -29,6 +29,7 @@ def figure(
     scores: Scores | None,
     *,
     x: str,
+    has_room: bool = False,
 ) -> dict[str, Any]:
     """A figure of values of the job's metric.
 
@@ -38,6 +39,7 @@ def figure(
         traces: those without a point are left out.
         scores: its axis of values; None as long as there are none.
         x: title of the other axis.
+        has_room: for a legend beside it, where one above it would be too high.
     """
     # Traces are plain: plotly's own objects take longer to check than the database to read.
     laid_out = go.Figure()
@@ -45,8 +47,10 @@ def figure(
     lay_out(laid_out, x=x, y=f"{measured}{job.metric}")
     if scores is not None:
         show(laid_out, scores)
+    laid_out.update_xaxes(rangemode="tozero")
     if len(optimizers) > IN_A_ROW:
-        laid_out.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"})
+        beside = {"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}
+        laid_out.update_layout(legend=beside, showlegend=has_room)
     return {
         "data": [{"type": "scatter"} | trace for trace in traces if trace["x"]],
         "layout": laid_out.layout.to_plotly_json(),

@@ -177,7 +177,7 @@ def show(figure: go.Figure, axis: Scores) -> None:
     if axis.scale == "log":
         step = "D2" if axis.high / axis.low < 1000 else 1  # 1, 2, 5 of each decade
         ends = [math.log10(axis.low), math.log10(axis.high)]
-        figure.update_yaxes(type="log", range=ends, dtick=step)
+        figure.update_yaxes(type="log", range=ends, dtick=step, tickformat="~g")
     else:
         figure.update_yaxes(range=[axis.low, axis.high])
 

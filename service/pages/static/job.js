@@ -25,7 +25,7 @@ function show(job) {
   progress.show(job);
   if (job.state !== before.state || job.confirmed !== before.confirmed) {
     charts.change();
-    answer.change();
+    answer.change({ isLast: job.state !== "running" });
   }
 }
 

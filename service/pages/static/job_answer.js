@@ -12,8 +12,13 @@ export class Answer {
     this.section = section;
   }
 
-  // There may be another one by now: shows it soon.
-  change() {
+  // There may be another one by now: shows it soon, or at once where it is the last.
+  change({ isLast = false } = {}) {
+    if (isLast) {
+      clearTimeout(this.#due);
+      this.#due = null;
+      this.#next = 0;
+    }
     this.#due ??= setTimeout(() => this.#refresh(), Math.max(0, this.#next - performance.now()));
   }
 

@@ -1,6 +1,10 @@
 // Numbers as people write them: the same as the server's filters of these names (service/rendering.py).
 
-const digits = (value, count) => String(Number(value.toPrecision(count)));
+function digits(value, count) {
+  const [mantissa, power] = value.toExponential(count - 1).split("e").map(Number);
+  if (power >= -4 && power < count) return String(Number(value.toPrecision(count)));
+  return `${mantissa}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+}
 
 export function rate(value) {
   return value === null ? "–" : digits(value, 2);
