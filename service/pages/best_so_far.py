@@ -40,9 +40,10 @@ def by_time(
     longest = ended[-1][0] if ended else 0.0
     unit, seconds, _ = next(each for each in UNITS if longest < each[2])
     dots = [Dot(each, at / seconds) for at, _, each in ended]
-    return _chart(
-        job, dots, optimizers, "The same as time goes by", x=f"{unit} since the job began"
-    )
+    x = f"{unit} since the job began"
+    chart = _chart(job, dots, optimizers, "The same as time goes by", x=x)
+    chart.figure["layout"]["xaxis"]["rangemode"] = "tozero"
+    return chart
 
 
 def _chart(

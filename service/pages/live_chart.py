@@ -47,7 +47,6 @@ def figure(
     lay_out(laid_out, x=x, y=f"{measured}{job.metric}")
     if scores is not None:
         show(laid_out, scores)
-    laid_out.update_xaxes(rangemode="tozero")
     if len(optimizers) > IN_A_ROW:
         beside = {"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}
         laid_out.update_layout(legend=beside, showlegend=has_room)

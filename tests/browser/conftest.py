@@ -44,7 +44,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser, shared_live: Live) -> Iterator[BrowserContext]:
+def forgiven() -> set[str]:
+    """What may stand in the console, in part: a test adds what it breaks on purpose."""
+    return set()
+
+
+@pytest.fixture
+def context(browser: Browser, shared_live: Live, forgiven: set[str]) -> Iterator[BrowserContext]:
     """A browser in which nobody is logged in; see above for what it may not do."""
     origin = str(shared_live.client.base_url).rstrip("/")
     wrong: list[str] = []
@@ -66,7 +72,7 @@ def context(browser: Browser, shared_live: Live) -> Iterator[BrowserContext]:
     )
     yield opened
     opened.close()
-    assert wrong == []
+    assert [line for line in wrong if not any(part in line for part in forgiven)] == []
 
 
 @pytest.fixture
