@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.service.conftest import Live, shared_live
 
@@ -26,6 +26,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WAIT_MS = 20_000  # for what is to come, on a busy machine
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SERIOUS = {"serious", "critical"}
@@ -37,6 +38,7 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("there is no Chromium: install Debian's package `chromium` to test the pages")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield opened
@@ -55,7 +57,7 @@ def context(browser: Browser, shared_live: Live, forgiven: set[str]) -> Iterator
     origin = str(shared_live.client.base_url).rstrip("/")
     wrong: list[str] = []
     opened = browser.new_context(base_url=origin, viewport=SIZE, accept_downloads=True)
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(WAIT_MS)
 
     def looked_at(page: Page) -> None:
         page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)

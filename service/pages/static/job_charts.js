@@ -3,7 +3,7 @@ import { ask, Problem } from "./api.js";
 import { draw } from "./charts.js";
 
 const PAUSE_MS = 1000;
-const SHARE = 0.2; // of the time at most goes into asking and drawing
+const SHARE = 0.3; // of the time at most goes into asking and drawing
 
 // Plotly's script is large; what needs none of it does not wait for it.
 const complete = new Promise((resolve) => {
@@ -27,13 +27,13 @@ export class Charts {
   }
 
   async #refresh() {
+    await complete;
     const began = performance.now();
     this.#next = Infinity; // one at a time
     this.#due = null;
     try {
       const found = await ask("GET", this.root.dataset.address);
       this.answered(found);
-      await complete;
       for (const [name, chart] of Object.entries(found.charts)) this.#draw(name, chart);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem; // else the next change asks again

@@ -44,7 +44,7 @@ def button(text: str, label: str) -> str | None:
     return None if found is None else "hidden" if " hidden" in found.group(1) else "shown"
 
 
-def bearer(live: Live, *scopes: str, owner: str = "ann") -> str:
+def bearer(live: Live, *scopes: tokens.Scope, owner: str = "ann") -> str:
     with live.services.database.write() as connection:
         made = tokens.create(connection, owner=owner, name="test", scopes=list(scopes))
     return f"Bearer {made.token}"

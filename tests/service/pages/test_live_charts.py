@@ -18,7 +18,8 @@ OUTCOMES = ("completed", "completed", "dropped", "diverged")
 
 
 def job(direction: str = "minimize", mode: str = "managed") -> JobView:
-    return JobView.model_construct(direction=direction, mode=mode, metric="loss")
+    needed: dict[str, Any] = {"direction": direction, "mode": mode, "metric": "loss"}
+    return JobView.model_construct(**needed)
 
 
 def many(count: int, *, seconds: float = 1.0) -> list[Outline]:
