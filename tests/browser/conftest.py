@@ -32,7 +32,8 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 SERIOUS = {"serious", "critical"}
 
 
-@pytest.fixture(scope="session")
+# Closed before tests of other packages begin: in its thread no other event loop can run meanwhile.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; `make test` installs it where it may."""
     program = shutil.which("chromium")

@@ -22,11 +22,13 @@ export class Answer {
     this.#due ??= setTimeout(() => this.#refresh(), Math.max(0, this.#next - performance.now()));
   }
 
-  // Whether somebody is in the midst of it.
+  // Whether somebody is in the midst of it: reads on after scrolling, moves by keyboard, selects.
   #isRead() {
-    const { top, bottom } = this.section.getBoundingClientRect();
-    const isInside = top < 0 && bottom > 0;
-    return isInside || this.section.contains(document.activeElement) || !getSelection().isCollapsed;
+    const { section } = this;
+    const { top, bottom } = section.getBoundingClientRect();
+    const selection = getSelection();
+    const isSelected = !selection.isCollapsed && selection.containsNode(section, true);
+    return (top < 0 && bottom > 0) || isSelected || section.querySelector(":focus-visible") !== null;
   }
 
   async #refresh() {

@@ -64,7 +64,7 @@ export class Progress {
       spent: duration(job.seconds),
       left: duration(job.seconds_left),
     });
-    const percent = `${Math.round(100 * shareOf(job, ended, job.seconds))} %`;
+    const percent = `${Math.floor(100 * shareOf(job, ended, job.seconds))} %`;
     document.title = `${phase === "running" ? percent : phase} · ${title} · Fallline`;
     for (const state of document.querySelectorAll("[data-state]")) {
       state.className = `state ${job.state}`;
