@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import uuid_utils
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 from sqlalchemy import delete as sql_delete
 
 from service import outbox, owned, summaries, trials
@@ -153,6 +153,15 @@ def page(
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """An owner's jobs, newest first, and the cursor of the next page."""
     return owned.page(connection, jobs, owner, *wanted.conditions(), after=after, limit=limit)
+
+
+def ahead(connection: Connection, job: Row[Any]) -> int:
+    """How many of its owner's jobs are taken up before a queued one; owners take turns besides."""
+    first = jobs.c.priority > job.priority
+    older = (jobs.c.priority == job.priority) & (jobs.c.id < job.id)
+    theirs = (jobs.c.owner == job.owner, jobs.c.state == "queued", first | older)
+    statement = select(func.count()).select_from(jobs).where(*theirs)
+    return connection.execute(statement).scalar_one()
 
 
 def describe(connection: Connection, owner: str, job_id: str, **values: str | int | None) -> None:

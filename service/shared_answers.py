@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.database import Database
 from service.tokens import Principal
 
-PREFIX = "/v1/jobs"
+PREFIXES = ("/v1/jobs", "/jobs/")  # of the API, and of what pages draw
 SHARED_ALREADY = ("/best", "/report")  # by `Reports`, which gives an older one to who would wait
 KEPT_SECONDS = 1.0  # at most: a report may be made anew though nothing was written
 LARGEST = 1 << 18  # bytes of an answer that is kept
@@ -42,7 +42,7 @@ class _Kept:
 
 
 class SharedAnswers:
-    """Repeats answers of 200 in JSON under ``PREFIX`` until something is written.
+    """Repeats answers of 200 in JSON under ``PREFIXES`` until something is written.
 
     Args:
         app: what makes them; behind the login.
@@ -59,7 +59,7 @@ class SharedAnswers:
         if (
             scope["type"] != "http"
             or scope["method"] != "GET"
-            or not scope["path"].startswith(PREFIX)
+            or not scope["path"].startswith(PREFIXES)
             or scope["path"].endswith(SHARED_ALREADY)
             or not isinstance(principal, Principal)
         ):

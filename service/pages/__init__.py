@@ -13,17 +13,19 @@ from service.pages import (
     assets,
     compare,
     datasets,
+    job,
     jobs,
     samples,
     start,
     tokens,
+    trial,
 )
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 # `compare` before whatever answers to any /jobs/{id}.
-for each in (assets, start, samples, datasets, jobs, compare, answer, tokens, about):
+for each in (assets, start, samples, datasets, jobs, compare, job, answer, trial, tokens, about):
     for route in each.router.routes:
         if isinstance(route, APIRoute) and "GET" in (methods := route.methods or set()):
             methods.add("HEAD")  # which browsers and checkers of links may ask of any page

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT
 from starlette.responses import StreamingResponse
 
@@ -54,6 +54,10 @@ def events(
         int | None,
         Header(ge=0, lt=2**31, description="Id of the last event that was heard."),
     ] = None,
+    after: Annotated[
+        int,
+        Query(ge=0, lt=2**31, description="The same for who cannot send the header at first."),
+    ] = 0,
 ) -> _Events:
     """Follow a job: an event `trial` for each that has ended, an event `job` whenever it changed.
 
@@ -63,7 +67,7 @@ def events(
     """
     with services.database.read() as connection:
         jobs.get(connection, principal.owner, job_id)
-    told = _told(services, principal.owner, job_id, after=last_event_id or 0)
+    told = _told(services, principal.owner, job_id, after=last_event_id or after)
     return _Events(told, headers=HEADERS)
 
 

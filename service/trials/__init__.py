@@ -9,22 +9,27 @@ What is written is, column by column, what Optuna would have written for the sam
 Optuna's convention: aware, or naive in local time; the columns hold naive UTC.
 """
 
+from service.trials.outlines import Outline, curves, outlines
 from service.trials.paging import Sort, page
-from service.trials.reading import best, counts, ended, read, running, since
+from service.trials.reading import best, counts, ended, latest, read, running, since
 from service.trials.reporting import at_step, forget_reports, report
 from service.trials.writing import create_study, delete_study, finish, insert_running, stop
 
 __all__ = [
+    "Outline",
     "Sort",
     "at_step",
     "best",
     "counts",
     "create_study",
+    "curves",
     "delete_study",
     "ended",
     "finish",
     "forget_reports",
     "insert_running",
+    "latest",
+    "outlines",
     "page",
     "read",
     "report",

@@ -11,7 +11,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, Connection, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, desc, func, select
 
 from service.trials import optuna_tables as tables
 
@@ -76,20 +76,14 @@ def ended(
     Returns:
         Marks, ascending from one that ended to the next, and trials.
     """
-    # Its outcome is written once, as a trial ends, and the database numbers what is written.
-    trials, attributes = tables.trials.c, tables.trial_user_attributes.c
-    marks = (
-        select(trials.number, attributes.trial_user_attribute_id)
-        .join(tables.trial_user_attributes, attributes.trial_id == trials.trial_id)
-        .where(trials.study_id == study_id, attributes.key == "outcome")
-        .where(attributes.trial_user_attribute_id > after)
-        .order_by(attributes.trial_user_attribute_id)
-        .limit(limit)
-    )
-    found = connection.execute(marks).all()
-    known = read(connection, study_id, numbers=[number for number, _ in found])
-    by_number = {trial.number: trial for trial in known}
-    return [(mark, by_number[number]) for number, mark in found]
+    marks = _marks(study_id).where(tables.trial_user_attributes.c.trial_user_attribute_id > after)
+    return _marked(connection, study_id, marks.order_by("mark").limit(limit))
+
+
+def latest(connection: Connection, study_id: int, *, limit: int) -> list[tuple[int, FrozenTrial]]:
+    """Read the trials that ended last, the very last one first, with their marks as in `ended`."""
+    marks = _marks(study_id).order_by(desc("mark"))
+    return _marked(connection, study_id, marks.limit(limit))
 
 
 def counts(connection: Connection, study_id: int) -> dict[TrialState, int]:
@@ -164,6 +158,26 @@ def load(
             .order_by(trials.number)
         )
     ]
+
+
+def _marks(study_id: int) -> Select[Any]:
+    """The numbers of the trials that have ended, and marks that ascend from one end to the next."""
+    # Its outcome is written once, as a trial ends, and the database numbers what is written.
+    trials, attributes = tables.trials.c, tables.trial_user_attributes.c
+    return (
+        select(trials.number, attributes.trial_user_attribute_id.label("mark"))
+        .join(tables.trial_user_attributes, attributes.trial_id == trials.trial_id)
+        .where(trials.study_id == study_id, attributes.key == "outcome")
+    )
+
+
+def _marked(
+    connection: Connection, study_id: int, marks: Select[Any]
+) -> list[tuple[int, FrozenTrial]]:
+    found = connection.execute(marks).all()
+    known = read(connection, study_id, numbers=[number for number, _ in found])
+    by_number = {trial.number: trial for trial in known}
+    return [(mark, by_number[number]) for number, mark in found]
 
 
 def _rows(

@@ -42,12 +42,14 @@ WAIT = 20_000  # ms that the browser is given for whatever is awaited
 expect.set_options(timeout=WAIT)
 
 
-@pytest.fixture(scope="session")
+# Closed before tests of other packages begin: in its thread no other event loop can run meanwhile.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; `make test` installs it where it may."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("there is no Chromium: install Debian's package `chromium` to test the pages")
+    expect.set_options(timeout=WAIT)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield opened
@@ -55,7 +57,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser, shared_live: Live) -> Iterator[BrowserContext]:
+def forgiven() -> set[str]:
+    """What may stand in the console, in part: a test adds what it breaks on purpose."""
+    return set()
+
+
+@pytest.fixture
+def context(browser: Browser, shared_live: Live, forgiven: set[str]) -> Iterator[BrowserContext]:
     """A browser in which nobody is logged in; see above for what it may not do."""
     origin = str(shared_live.client.base_url).rstrip("/")
     wrong: list[str] = []
@@ -77,7 +85,7 @@ def context(browser: Browser, shared_live: Live) -> Iterator[BrowserContext]:
     )
     yield opened
     opened.close()
-    assert wrong == []
+    assert [line for line in wrong if not any(part in line for part in forgiven)] == []
 
 
 def _is_wrong(line: ConsoleMessage) -> bool:

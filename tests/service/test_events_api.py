@@ -60,6 +60,12 @@ def test_who_comes_back_hears_of_no_trial_twice(shared_live: Live) -> None:
     assert [trial["number"] for trial in split(again)[0]] == [5, 6, 7]
     assert split(again)[1] == split(everything)[1]
 
+    # A browser's first request can name it in the address alone; what it has heard since then counts.
+    address = f"/v1/jobs/{job['id']}/events?after={marks[2]}"
+    for headers, heard in ({}, marks[3:]), ({"Last-Event-ID": marks[5]}, marks[6:]):
+        with connect_sse(client, "GET", address, headers=headers) as source:
+            assert [event.id for event in source.iter_sse() if event.event == "trial"] == heard
+
 
 @pytest.mark.parametrize("sent", ["-1", "last", "2147483648"])
 def test_an_event_that_never_was_is_refused(shared_live: Live, sent: str) -> None:

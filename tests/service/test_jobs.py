@@ -248,6 +248,16 @@ def test_an_owner_says_which_job_is_first(db: Database) -> None:
         assert taken(connection) == [first, bobs, second, later]
 
 
+def test_a_queued_job_knows_how_many_of_its_owner_go_first(db: Database) -> None:
+    with db.write() as connection:
+        created = [create(connection, priority=priority) for priority in (0, 5, 0)]
+        create(connection, owner="bob", priority=9)
+        ahead = [jobs.ahead(connection, jobs.get(connection, "ann", each)) for each in created]
+        assert ahead == [1, 0, 2]
+        jobs.cancel(connection, "ann", created[1])
+        assert jobs.ahead(connection, jobs.get(connection, "ann", created[2])) == 1
+
+
 def test_no_more_of_one_owner_run_at_once_than_are_allowed(db: Database) -> None:
     with db.write() as connection:
         anns = [create(connection) for _ in range(3)]

@@ -45,5 +45,3 @@ document.addEventListener("click", (event) => {
     save(file, name);
   });
 });
-
-complete(document);

@@ -1,0 +1,59 @@
+// The charts of a running job, drawn again as trials end: once a second, and less often if that is work.
+import { ask, Problem } from "./api.js";
+import { draw } from "./charts.js";
+
+const PAUSE_MS = 1000;
+const SHARE = 0.3; // of the time at most goes into asking and drawing
+
+// Plotly's script is large; what needs none of it does not wait for it.
+const complete = new Promise((resolve) => {
+  if (document.readyState === "complete") resolve();
+  else addEventListener("load", resolve, { once: true });
+});
+
+export class Charts {
+  #due = null;
+  #next = 0;
+
+  constructor(root, { answered, picked }) {
+    this.root = root;
+    this.answered = answered;
+    this.picked = picked;
+  }
+
+  // Something has changed: draws soon.
+  change() {
+    this.#due ??= setTimeout(() => this.#refresh(), Math.max(0, this.#next - performance.now()));
+  }
+
+  async #refresh() {
+    await complete;
+    const began = performance.now();
+    this.#next = Infinity; // one at a time
+    this.#due = null;
+    try {
+      const found = await ask("GET", this.root.dataset.address);
+      this.answered(found);
+      for (const [name, chart] of Object.entries(found.charts)) this.#draw(name, chart);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem; // else the next change asks again
+    } finally {
+      const took = performance.now() - began;
+      this.#next = performance.now() + Math.max(PAUSE_MS, took / SHARE);
+    }
+  }
+
+  #draw(name, { figure, caption }) {
+    const chart = document.getElementById(name);
+    const canvas = chart.querySelector(".canvas");
+    const isNew = !canvas.classList.contains("js-plotly-plot");
+    chart.querySelector("figcaption").textContent = caption;
+    document.getElementById("no-charts").hidden = true;
+    draw(chart, figure);
+    if (isNew) {
+      canvas.on("plotly_click", ({ points: [point] }) => {
+        if (point.customdata !== undefined) this.picked(point.customdata);
+      });
+    }
+  }
+}

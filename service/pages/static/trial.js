@@ -1,0 +1,4 @@
+// Draws a trial's learning curve.
+import { drawAll } from "./charts.js";
+
+drawAll();
