@@ -100,7 +100,7 @@ ADAFACTOR = Rule(
     name="adafactor",
     summary="Divides the gradient by a root mean square that, in a matrix, is rebuilt from one "
     "row and one column. The step is clipped, and relative to the size of the weights.",
-    formula="w = t^−p;  R ← R + w (row means of g² − R), C likewise;  V = R C / mean(R);  "
+    formula="w = t^−p;  R ← R + w (row means of g² − R), C likewise;  V = (R C) / mean(R);  "
     "u = g / √V;  θ ← (1 − ηλ) θ − max(ε, rms θ) min(η, 1/√t) u / max(1, rms(u)/d)",
     reference="Shazeer & Stern 2018 (arXiv:1804.04235), algorithms 4 and 5",
     hyperparameters=(
