@@ -6,10 +6,10 @@ one looks, and speak with `/v1` as every other client does.
 
 from fastapi import APIRouter
 
-from service.pages import assets, start
+from service.pages import assets, optimizers, playground, schedules, start
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for each in (assets, start):
+for each in (assets, start, optimizers, schedules, playground):
     router.include_router(each.router)
