@@ -61,7 +61,6 @@ class Asked(BaseModel):
         x: where all of them begin; None for the customary start.
         y: likewise.
         noise: standard deviation of what is added to the slopes at each step.
-        seed: of that noise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -76,7 +75,6 @@ class Asked(BaseModel):
     x: float | None = None
     y: float | None = None
     noise: float = Field(default=0.0, ge=0.0, le=100.0)
-    seed: int = Field(default=0, ge=0, lt=2**32)
 
     @field_validator("landscape")
     @classmethod
@@ -147,7 +145,6 @@ class Descents(BaseModel):
     start: tuple[float, float]
     steps: int
     noise: float
-    seed: int
     paths: list[Descent]
 
 
@@ -231,7 +228,6 @@ def descend(asked: Asked) -> Descents:
         start=asked.start,
         steps=asked.steps,
         noise=asked.noise,
-        seed=asked.seed,
         paths=[
             _descent(path, rate, outcome)
             for path, rate, outcome in zip(asked.paths, rates, outcomes, strict=True)
@@ -270,7 +266,6 @@ def _train(asked: Asked, trials: list[Configuration], *, steps_an_epoch: int) ->
         problem.examples(1),
         trials,
         epochs=epochs,
-        seeds=asked.seed,
         dtype=torch.float64,
         stack_trials=len(trials),
         keep_going=lambda: time.monotonic() < deadline,

@@ -23,6 +23,9 @@ from markupsafe import Markup
 FUNCTIONS = {"clip", "cos", "ln", "max", "mean", "min", "rms", "sign"}
 BRACKETS = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "⌊": "⌋", "|": "|", "‖": "‖"}
 ACCENTS = {"\u0302": "ˆ", "\u0304": "¯"}
+PUNCTUATION = {",", ":"}  # between words and formulas
+SUMMANDS = {"+", "−"}  # before which a line may wrap
+WRAPS = "<wbr/>"
 SIGNS = {"−", "±", "#"}  # before an exponent
 THIN = '<mspace width="0.17em"/>'
 
@@ -131,29 +134,31 @@ class _Line:
         """The line as HTML: mathematics between words."""
         parts: list[str] = []
         while self._next is not END:
+            space = " " if parts and self._next.text not in PUNCTUATION else ""
+            if space and self._next.text in SUMMANDS:
+                space = WRAPS
             if self._is_prose():
-                token = self._take()
-                is_mark = token.kind == "mark"
-                parts.append(
-                    f"{'' if is_mark or not parts else ' '}{escape(token.text, quote=False)}"
-                )
+                parts.append(space + escape(self._take().text, quote=False))
             else:
-                math = _math(_row(self.expression(prose=True)))
-                parts.append(f" {math}" if parts else math)
+                parts.append(space + _math(_row(self.expression(prose=True))))
         return "".join(parts)
 
     def _is_prose(self) -> bool:
-        return self._next.kind == "word" or self._next.text in {",", ":"}
+        return self._next.kind == "word" or self._next.text in PUNCTUATION
 
     def expression(self, until: str = "", *, prose: bool = False) -> list[str]:
-        """What stands before a mark, or, in prose, before the next word, comma or colon."""
+        """What stands before a mark; in prose, before the next word, comma, colon or summand."""
         parts: list[str] = []
         after_factor = False
         while (token := self._next) is not END and not (prose and self._is_prose()):
             if token.kind == "mark" and token.text == until:
                 break
             if _is_operator(token):
-                parts.append(f"<mo>{escape(self._take().text)}</mo>")
+                is_between = token.apart and token.text in SUMMANDS
+                if prose and parts and is_between:
+                    break
+                form = ' form="infix"' if is_between else ""
+                parts.append(f"<mo{form}>{escape(self._take().text)}</mo>")
                 after_factor = False
                 continue
             if token.kind == "word":
@@ -198,9 +203,9 @@ class _Line:
                 break
         if not scripts:
             return base
-        tag = {("sub",): "msub", ("super",): "msup"}.get(tuple(scripts), "msubsup")
-        ordered = "".join(scripts[kind] for kind in ("sub", "super") if kind in scripts)
-        whole = f"<{tag}>{base.markup}{ordered}</{tag}>"
+        below, above = scripts.get("sub", ""), scripts.get("super", "")
+        tag = "msubsup" if below and above else "msub" if below else "msup"
+        whole = f"<{tag}>{base.markup}{below}{above}</{tag}>"
         return _Factor(whole, whole)
 
     def _script(self) -> str:
@@ -212,17 +217,15 @@ class _Line:
 
     def _base(self) -> _Factor:
         token = self._take()
+        if token is END:
+            raise ValueError("a formula ends where a factor should stand")
         if token.text in BRACKETS:
             return self._group(token)
-        if token.text in {"√", "∛"}:
-            under = self._factor().bare
-            root = (
-                f"<msqrt>{under}</msqrt>"
-                if token.text == "√"
-                else f"<mroot>{under}<mn>3</mn></mroot>"
-            )
-            return _Factor(root, root)
-        if token.kind == "function":
+        if token.text == "√":
+            whole = f"<msqrt>{self._factor().bare}</msqrt>"
+        elif token.text == "∛":
+            whole = f"<mroot>{self._factor().bare}<mn>3</mn></mroot>"
+        elif token.kind == "function":
             whole = _row([f"<mi>{token.text}</mi>", self._argument()])
         elif token.text == "Σ":
             whole = _row(["<mi>Σ</mi>", self._factor().markup])

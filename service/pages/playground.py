@@ -82,7 +82,7 @@ PRESETS = (
         "landscape=saddle&path=sgd:0.05&path=momentum:0.05&path=adam:0.02&path=rmsprop:0.01&steps=200",
         "They start a hair beside the ridge, and the slope leads to the saddle first, where it vanishes. Plain descent stays "
         "for over a hundred steps; momentum leaves sooner; Adam and RMSprop, which divide by the size of the slope, "
-        "hardly stop.",
+        "do not even come near.",
     ),
     Preset(
         "Caught in a dent",

@@ -53,6 +53,7 @@ def one(request: Request, principal: CurrentPrincipal, name: str) -> HTMLRespons
         figure=_figure(curves),
         shares=SHOWN,
         table={label: [values[place] for place in places] for label, values in curves.items()},
+        playable=not schedule.watches,
         others=[each for each in SCHEDULES if each != name],
     )
 

@@ -97,7 +97,9 @@ async function show(found) {
   if (!surfaces.has(found.landscape)) {
     surfaces.set(found.landscape, await ask("GET", `/playground/surfaces/${found.landscape}`));
   }
-  await plots.draw(found, surfaces.get(found.landscape));
+  const surface = surfaces.get(found.landscape);
+  for (const name of ["x", "y"]) [at(name).min, at(name).max] = [surface[name][0], surface[name].at(-1)];
+  await plots.draw(found, surface);
   player.start(found.steps);
 }
 
@@ -125,7 +127,7 @@ function startAt(x, y) {
 at("settings").addEventListener("input", (event) => {
   if (event.target.id === "x" || event.target.id === "y") custom = true;
   if (event.target.id === "landscape") custom = false;
-  if (at("settings").checkValidity()) changed();
+  if (at("settings").reportValidity()) changed();
 });
 at("settings").addEventListener("submit", (event) => event.preventDefault());
 

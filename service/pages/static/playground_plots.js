@@ -125,7 +125,7 @@ function mapFigure(found, { x, y, height, minima }, { ground, line, ink }) {
         x: minima.map(([place]) => place),
         y: minima.map(([, place]) => place),
         marker: { symbol: "star-open", size: 14, color: ink, line: { width: 2 } },
-        hovertemplate: "deepest point<extra></extra>",
+        hoverinfo: "skip", // a click beside it means the map
       },
     ],
     layout: {
