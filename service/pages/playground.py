@@ -11,7 +11,8 @@ from optimizers.registry import FAMILIES
 from service.errors import NotFound
 from service.login import CurrentPrincipal
 from service.pages import descents
-from service.pages.descents import Asked, Descents
+from service.pages.asked import MOST_PATHS, MOST_STEPS, SCHEDULE_NAMES, Asked
+from service.pages.descents import Descents
 from service.pages.formulas import symbol
 from service.pages.layout import page
 
@@ -117,14 +118,14 @@ async def playground(
         asked=asked,
         found=await descents.in_turn(asked),
         families=FAMILIES,
-        schedules=descents.SCHEDULE_NAMES,
+        schedules=SCHEDULE_NAMES,
         landscapes={
             name: (symbol(text), said, LANDSCAPES[name])
             for name, (text, said) in INTRODUCTIONS.items()
         },
         presets=PRESETS,
-        most_paths=descents.MOST_PATHS,
-        most_steps=descents.MOST_STEPS,
+        most_paths=MOST_PATHS,
+        most_steps=MOST_STEPS,
         rates=len(descents.RATES),
     )
 

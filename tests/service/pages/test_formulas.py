@@ -12,7 +12,9 @@ from optimizers.schedules import SCHEDULES
 from service.pages.formulas import formula, symbol
 from service.pages.playground import INTRODUCTIONS
 
-FORMULAS = {each.name: each.formula for each in [*RULES.values(), *SCHEDULES.values()]}
+FORMULAS = {name: rule.formula for name, rule in RULES.items()} | {
+    name: schedule.formula for name, schedule in SCHEDULES.items()
+}
 
 
 def plain(markup: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from optimizers.registry import FAMILIES, RULES
 from service import tokens
 from service.pages import optimizers
+from service.pages.catalogue import reference
 from service.pages.formulas import formula
 from studies.profile import Profile, Workload, profile
 from tests.service.conftest import Live
@@ -107,7 +108,7 @@ def test_pages_need_a_login(shared_live: Live) -> None:
 
 
 def test_references_are_text_but_for_their_papers() -> None:
-    assert optimizers.reference("A <b> & B (arXiv:1412.6980), and more") == (
+    assert reference("A <b> & B (arXiv:1412.6980), and more") == (
         'A &lt;b&gt; &amp; B (<a href="https://arxiv.org/abs/1412.6980" rel="noreferrer">'
         "arXiv:1412.6980</a>), and more"
     )
