@@ -105,7 +105,10 @@ def descend(asked: Asked) -> Descents:
     rates = _rates(asked)
     outcomes = _train(
         asked,
-        [path.configuration(each[0], "full") for path, each in zip(asked.paths, rates, strict=True)],
+        [
+            path.configuration(each[0], "full")
+            for path, each in zip(asked.paths, rates, strict=True)
+        ],
         steps_an_epoch=1,
     )
     for place, path in enumerate(asked.paths):
@@ -147,7 +150,36 @@ def _end(outcome: Outcome) -> float:
     return math.inf if outcome.diverged_at else outcome.metrics["loss"][-1]
 
 
- None,
+def _train(asked: Asked, trials: list[Configuration], *, steps_an_epoch: int) -> list[Outcome]:
+    problem = Landscape(asked.landscape, start=asked.start, gradient_noise=asked.noise)
+    examples = problem.examples(steps_an_epoch)
+    deadline = time.monotonic() + SECONDS
+    epochs = asked.steps // steps_an_epoch
+    outcomes = train(
+        problem,
+        examples,
+        problem.examples(1),
+        trials,
+        epochs=epochs,
+        dtype=torch.float64,
+        stack_trials=len(trials),
+        keep_going=lambda: time.monotonic() < deadline,
+    )
+    if any(not each.diverged_at and len(each.training_loss) < epochs for each in outcomes):
+        raise Unavailable("The server is too busy to play at the moment. Try again.")
+    return outcomes
+
+
+def _descent(path: Path, rate: float, outcome: Outcome) -> Descent:
+    x, y, height, distance = (
+        [outcome.untrained[name], *outcome.metrics.get(name, [])]
+        for name in ("x", "y", "loss", "distance")
+    )
+    return Descent(
+        optimizer=path.optimizer,
+        schedule=path.schedule,
+        rate=rate,
+        best_of=len(RATES) if path.rate is None else None,
         x=x,
         y=y,
         height=height,
