@@ -150,20 +150,35 @@ class Landscape(ByAutograd):
 
     Args:
         name: of an entry of `LANDSCAPES`.
-        jitter: standard deviation of the trials' starts around the customary one.
+        jitter: standard deviation of the trials' starts around the start.
+        start: where descents begin; None for the customary one.
+        gradient_noise: standard deviation of what each step adds to both slopes, as a batch does
+            that is not all of the data. The same for trials with the same seed.
 
     Raises:
         UnknownName: no landscape has this name.
-        InvalidProblem: a jitter below 0 or not finite.
+        InvalidProblem: a jitter or a noise below 0, or anything that is not finite.
     """
 
-    def __init__(self, name: str, jitter: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        jitter: float = 0.0,
+        *,
+        start: Point | None = None,
+        gradient_noise: float = 0.0,
+    ) -> None:
         if name not in LANDSCAPES:
             raise UnknownName("landscape", name, LANDSCAPES)
-        if not 0 <= jitter < math.inf:
-            raise InvalidProblem("jitter", jitter, "a finite number at least 0")
+        for field, deviation in (("jitter", jitter), ("gradient_noise", gradient_noise)):
+            if not 0 <= deviation < math.inf:
+                raise InvalidProblem(field, deviation, "a finite number at least 0")
+        if start is not None and not all(map(math.isfinite, start)):
+            raise InvalidProblem("start", start, "two finite numbers")
         self.surface = LANDSCAPES[name]
         self.jitter = jitter
+        self.start = self.surface.start if start is None else start
+        self.gradient_noise = gradient_noise
 
     def examples(self, steps: int) -> Examples:
         """Rows that hold nothing, to count steps by: an epoch is one step with the batch "full".
@@ -183,26 +198,33 @@ class Landscape(ByAutograd):
         return {"point": (2,)}
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """The customary start, and a normal draw beside it."""
-        start = torch.tensor(self.surface.start)
+        """The start, and a normal draw beside it."""
+        start = torch.tensor(self.start)
         return {"point": start + self.jitter * torch.randn(2, generator=generator)}
 
     def noise(self, generator: torch.Generator, batch: int) -> tuple[Tensor, ...]:
-        """Nothing is random."""
-        return ()
+        """What the slopes are off by, if they are."""
+        return (torch.randn(2, generator=generator),) if self.gradient_noise else ()
 
     def loss(
         self, weights: Weights, inputs: Tensor, targets: Tensor, noise: tuple[Tensor, ...]
     ) -> Tensor:
         """Height above the deepest point, (K,), whatever the batch."""
-        return self.surface.height(weights["point"]) - self.surface.minimum
+        point = weights["point"]
+        height = self.surface.height(point) - self.surface.minimum
+        for draw in noise:  # a tilt of the landscape around the point: of other slope, as high
+            tilt = (self.gradient_noise * draw * point).sum(-1)
+            height = height + (tilt - tilt.detach())
+        return height
 
     def evaluate(self, weights: Weights, examples: Examples) -> dict[str, Tensor]:
-        """Height above the deepest point and ``distance`` to the nearest such, each (K,)."""
+        """Height above the deepest point, ``distance`` to the nearest such, ``x`` and ``y``: (K,)."""
         point = weights["point"].double()
         minima = point.new_tensor(self.surface.minima)  # (minima, 2)
         height = self.surface.height(point) - self.surface.minimum
         return {
             "loss": height.clamp(min=0),  # where rounding would have it lie below
             "distance": (point.unsqueeze(1) - minima).square().sum(2).sqrt().amin(1),
+            "x": point[:, 0],
+            "y": point[:, 1],
         }

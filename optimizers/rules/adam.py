@@ -181,7 +181,7 @@ NADAM = Rule(
     name="nadam",
     summary="Adam with Nesterov's look-ahead: the step already uses the mean that it is about "
     "to have, with a momentum that grows to β₁.",
-    formula="m, v as in Adam;  μₜ = β₁ (1 − ½ 0.96^(ψt));  Π ← Π μₜ;  "
+    formula="m, v as in Adam;  μₜ = β₁ (1 − ½ · 0.96^(ψt));  Π ← Π μₜ;  "
     "θ ← θ − η ((1−μₜ) g / (1−Π) + μₜ₊₁ m / (1 − Π μₜ₊₁)) / (√v̂ + ε)",
     reference="Dozat 2016, Incorporating Nesterov Momentum into Adam",
     hyperparameters=(
@@ -201,7 +201,7 @@ RADAM = Rule(
     name="radam",
     summary="Adam that trusts its mean of squares by how many of them it has seen; "
     "its first steps are momentum's, which replaces warm-up.",
-    formula="m, v as in Adam;  θ ← θ − η r m̂ / ((√v + ε) / √(1−β₂ᵗ)), "
+    formula="m, v as in Adam;  θ ← θ − η r m̂ √(1−β₂ᵗ) / (√v + ε), "
     "or θ − η m̂ while the mean of squares is too short to judge its spread",
     reference="Liu et al. 2019 (arXiv:1908.03265), algorithm 2",
     hyperparameters=ADAM.hyperparameters,

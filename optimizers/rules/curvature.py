@@ -47,7 +47,7 @@ SOPHIA = Rule(
     summary="Divides the mean gradient by an estimate of the loss's curvature along each weight, "
     f"made every {PERIOD} steps from one Hessian-vector product. No weight moves further than "
     "the learning rate.",
-    formula=f"every {PERIOD} steps: h ← β₂ h + (1−β₂) u ∘ (∇²L u), u ~ N(0, 1);  "
+    formula=f"every {PERIOD} steps: h ← β₂ h + (1−β₂) u ∘ (∇²L u), u ∼ N(0, 1);  "
     "m ← β₁ m + (1−β₁) g;  θ ← (1 − η λ) θ − η clip(m / max(γ h, ε), 1)",
     reference="Liu, Li, Hall, Liang & Ma 2023 (arXiv:2305.14342), algorithms 1 and 3",
     hyperparameters=(

@@ -100,8 +100,8 @@ ADAFACTOR = Rule(
     name="adafactor",
     summary="Divides the gradient by a root mean square that, in a matrix, is rebuilt from one "
     "row and one column. The step is clipped, and relative to the size of the weights.",
-    formula="w = t^−p;  R ← R + w (row means of g² − R), C likewise;  V = R C / mean(R);  "
-    "u = g / √V;  θ ← (1 − ηλ) θ − max(ε, rms θ) min(η, 1/√t) u / max(1, rms(u)/d)",
+    formula="w = t^−p;  R ← R + w (row means of g² − R), C likewise;  V = (R C) / mean(R);  "
+    "u = g / √V;  l = max(ε, rms θ) min(η, 1/√t);  θ ← (1 − η λ) θ − l u / max(1, rms(u)/d)",
     reference="Shazeer & Stern 2018 (arXiv:1804.04235), algorithms 4 and 5",
     hyperparameters=(
         learning_rate(0.01, 1e-4, 0.1),

@@ -194,7 +194,7 @@ SOAP = Rule(
     f"matrix's gradients vary most, found anew every {PERIOD} steps. The first step only looks.",
     formula="L ← β L + (1−β) g gᵀ;  R ← β R + (1−β) gᵀ g;  Q their eigenvectors;  "
     "m ← β₁ m + (1−β₁) g;  v ← β₂ v + (1−β₂) (Q_Lᵀ g Q_R)²;  "
-    "θ ← (1 − η λ) (θ − η Q_L (Q_Lᵀ m̂ Q_R / (√v̂ + ε)) Q_Rᵀ)",
+    "θ ← (1 − η λ) (θ − η Q_L ((Q_Lᵀ m̂ Q_R) / (√v̂ + ε)) Q_Rᵀ)",
     reference="Vyas et al. 2024 (arXiv:2409.11321), algorithm 3",
     hyperparameters=(
         learning_rate(3e-3, 1e-4, 0.1),

@@ -123,8 +123,8 @@ COSINE_RESTARTS = Schedule(
 ONE_CYCLE = Schedule(
     "one_cycle",
     "Rises to its peak and falls far below where it began, with the momentum left as it is.",
-    "1 + (s−1) (1 + cos πx) / 2 up to the peak, x = t/(pT−1); then e + (1−e) (1 + cos πx) / 2, "
-    "x = (t−pT+1)/(T−pT)",
+    "1 + (s−1) (1 + cos πx) / 2 up to the peak, x = t / (p T − 1); then e + (1−e) (1 + cos πx) / 2, "
+    "x = (t − p T + 1) / (T − p T)",
     "Smith & Topin 2017 (arXiv:1708.07120)",
     (
         _rise(0.3, 0.1, 0.5, "around fastai's 0.25 and torch's 0.3"),

@@ -15,7 +15,10 @@ from service.pages import (
     datasets,
     job,
     jobs,
+    optimizers,
+    playground,
     samples,
+    schedules,
     start,
     tokens,
     trial,
@@ -25,7 +28,22 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 # `compare` before whatever answers to any /jobs/{id}.
-for each in (assets, start, samples, datasets, jobs, compare, job, answer, trial, tokens, about):
+for each in (
+    assets,
+    start,
+    samples,
+    datasets,
+    jobs,
+    compare,
+    job,
+    answer,
+    trial,
+    optimizers,
+    schedules,
+    playground,
+    tokens,
+    about,
+):
     for route in each.router.routes:
         if isinstance(route, APIRoute) and "GET" in (methods := route.methods or set()):
             methods.add("HEAD")  # which browsers and checkers of links may ask of any page

@@ -148,6 +148,43 @@ def test_trials_begin_at_the_start_or_around_it(name: str) -> None:
     assert around[0].dtype == torch.float32
 
 
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_descents_begin_where_they_are_told_and_say_where_they_are(epochs: int) -> None:
+    problem = Landscape("ravine", start=(-4.0, 0.5))
+    examples = problem.examples(1)
+    sgd = Configuration("sgd", {"learning_rate": 0.005}, batch="full")
+    (outcome,) = train(problem, examples, examples, [sgd], epochs=epochs, dtype=torch.float64)
+    assert (outcome.untrained["x"], outcome.untrained["y"]) == (-4.0, 0.5)
+    # At this rate x loses a 200th a step, and y half.
+    steps = range(1, epochs + 1)
+    assert outcome.metrics["x"] == pytest.approx([-4 * 0.995**step for step in steps])
+    assert outcome.metrics["y"] == pytest.approx([0.5 * 0.5**step for step in steps])
+
+
+def test_noise_tilts_the_slopes_and_leaves_the_heights() -> None:
+    problem, points = Landscape("beale", gradient_noise=0.3), grid("beale", 5)
+    (draw,) = problem.noise(torch.Generator().manual_seed(1), batch=1)
+    assert draw.shape == (2,)
+    draws = (draw.double().expand(len(points), 2),)
+    losses, gradient = slope(Landscape("beale"), points)
+    batch = torch.zeros(len(points), 3, 0), torch.zeros(len(points), 3)
+    out = {"point": torch.empty_like(points)}
+    assert torch.equal(problem.gradient({"point": points}, *batch, draws, out), losses)
+    torch.testing.assert_close(out["point"] - gradient, 0.3 * draws[0], rtol=0, atol=1e-9)
+    assert Landscape("beale").noise(torch.Generator(), batch=1) == ()
+
+
+def test_noise_differs_by_step_and_seed_and_is_shared_by_trials() -> None:
+    problem = Landscape("ravine", start=(1.0, 0.0), gradient_noise=1.0)
+    examples = problem.examples(1)
+    trials = [Configuration("sgd", {"learning_rate": 0.001}, batch="full")] * 3
+    same, too, other = train(problem, examples, examples, trials, epochs=2, seeds=[1, 1, 2])
+    assert same.diverged_at is None
+    assert same.metrics["x"] == too.metrics["x"] != other.metrics["x"]
+    first, second = same.metrics["x"]
+    assert second - first != pytest.approx(first - 1, rel=0.01)
+
+
 def test_examples_count_steps() -> None:
     problem = Landscape("ravine")
     examples = problem.examples(40)
@@ -228,6 +265,18 @@ def test_a_wrong_jitter_is_refused(jitter: float) -> None:
     words = f"jitter must be a finite number at least 0. Got {jitter!r}."
     with pytest.raises(InvalidProblem, match=f"^{re.escape(words)}$"):
         Landscape("beale", jitter)
+
+
+@pytest.mark.parametrize("noise", [-0.1, math.inf, math.nan])
+def test_a_wrong_noise_is_refused(noise: float) -> None:
+    with pytest.raises(InvalidProblem, match=r"^gradient_noise must be a finite number at least 0"):
+        Landscape("beale", gradient_noise=noise)
+
+
+@pytest.mark.parametrize("start", [(math.nan, 0.0), (0.0, math.inf)])
+def test_a_start_nowhere_is_refused(start: tuple[float, float]) -> None:
+    with pytest.raises(InvalidProblem, match=r"^start must be two finite numbers"):
+        Landscape("beale", start=start)
 
 
 def test_no_steps_are_refused() -> None:
