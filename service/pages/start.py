@@ -1,6 +1,7 @@
 """GET /: from a file to a running job; GET /plan: what the form on it comes to."""
 
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from sqlalchemy import Row
@@ -86,6 +87,8 @@ def _choose(request: Request, services: Services, principal: Principal) -> HTMLR
         recent=[dataset_view(row) for row in recent],
         more=more is not None,
         encodings=get_args(TextEncoding),
+        asked_for=request.query_params.getlist("space.optimizers.own"),
+        carried="".join(f"&{urlencode([each])}" for each in request.query_params.multi_items()),
     )
 
 

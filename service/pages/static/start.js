@@ -53,7 +53,10 @@ async function begin(make) {
   refusal.hidden = true;
   try {
     const dataset = await make();
-    location.assign(`/?dataset=${dataset.id}`);
+    // What was chosen on the way here stays chosen.
+    const chosen = new URLSearchParams(location.search);
+    chosen.set("dataset", dataset.id);
+    location.assign(`/?${chosen}`);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     refusal.textContent = problem.message;

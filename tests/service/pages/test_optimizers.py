@@ -74,7 +74,7 @@ def test_a_rule_has_a_page_with_what_the_registry_says(shared_live: Live, name: 
         else:
             low, high = re.findall(r"[\d.e+-]+\d|\d", searched)[:2]
             assert (float(low), float(high)) == pytest.approx((h.low, h.high), rel=1e-3)
-    assert f'href="/?optimizers={name}"' in page
+    assert f'href="/?space.optimizers=own&amp;space.optimizers.own={name}"' in page
     assert f'href="/playground?path={name}&amp;' in page
     for state in rule.state:
         assert f"<code>{state}</code>" in page

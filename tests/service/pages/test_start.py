@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from service import cli, samples
 from service.client import Client
+from service.commands import tuning
 from service.samples import SAMPLES
 from tests.service.conftest import Live
 from tests.service.journeys import Json, job, table, upload
@@ -143,7 +144,7 @@ def run(live: Live, dataset: Json, text: str, folder: Path, patch: pytest.Monkey
         followed.append(job_id)
         raise typer.Exit
 
-    patch.setattr(cli, "_follow", follow)
+    patch.setattr(tuning, "_follow", follow)
     patch.chdir(folder)
     token, port, program, *arguments = shlex.split(text)
     assert (token, program) == ("FALLLINE_TOKEN=$TOKEN", "fallline")
