@@ -3,6 +3,7 @@ import { ask, Problem } from "./api.js";
 import { draw } from "./charts.js";
 
 const PAUSE_MS = 1000;
+const NARROW = 600; // pixels: a legend beside a chart would take half of it
 const SHARE = 0.3; // of the time at most goes into asking and drawing
 
 // Plotly's script is large; what needs none of it does not wait for it.
@@ -49,6 +50,8 @@ export class Charts {
     const isNew = !canvas.classList.contains("js-plotly-plot");
     chart.querySelector("figcaption").textContent = caption;
     document.getElementById("no-charts").hidden = true;
+    const isBeside = figure.layout.legend.orientation === "v";
+    if (isBeside && innerWidth < NARROW) figure.layout.showlegend = false;
     draw(chart, figure);
     if (isNew) {
       canvas.on("plotly_click", ({ points: [point] }) => {
