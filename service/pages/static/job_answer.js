@@ -1,6 +1,7 @@
 // The answer so far, kept up to date without moving anything under its reader's eyes.
 import { ask, Problem } from "./api.js";
 import { drawAll } from "./charts.js";
+import { loaded } from "./loaded.js";
 
 const PAUSE_MS = 5000;
 
@@ -57,6 +58,6 @@ export class Answer {
       fresh.content.getElementById(canvas.parentElement.id)?.querySelector(".canvas").replaceWith(canvas);
     }
     section.replaceChildren(fresh.content);
-    drawAll(section);
+    loaded.then(() => drawAll(section));
   }
 }

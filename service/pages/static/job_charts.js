@@ -1,16 +1,11 @@
 // The charts of a running job, drawn again as trials end: once a second, and less often if that is work.
 import { ask, Problem } from "./api.js";
 import { draw } from "./charts.js";
+import { loaded } from "./loaded.js";
 
 const PAUSE_MS = 1000;
 const NARROW = 600; // pixels: a legend beside a chart would take half of it
 const SHARE = 0.3; // of the time at most goes into asking and drawing
-
-// Plotly's script is large; what needs none of it does not wait for it.
-const complete = new Promise((resolve) => {
-  if (document.readyState === "complete") resolve();
-  else addEventListener("load", resolve, { once: true });
-});
 
 export class Charts {
   #due = null;
@@ -28,7 +23,7 @@ export class Charts {
   }
 
   async #refresh() {
-    await complete;
+    await loaded;
     const began = performance.now();
     this.#next = Infinity; // one at a time
     this.#due = null;
