@@ -10,6 +10,7 @@ from service.trials import Outline
 
 MOST = 120  # curves of one chart
 POINTS = 50  # of one curve, about
+BOLD = 8  # more could not be told apart
 MARKS = {"dropped": "triangle-down-open", "diverged": "x"}
 
 Curves = Mapping[int, dict[int, float]]
@@ -17,7 +18,7 @@ Curves = Mapping[int, dict[int, float]]
 
 def chosen(job: JobView, trials: Sequence[Outline]) -> set[int]:
     """The trials whose curves are drawn: the best of every optimizer, and some of all others."""
-    best = _leaders(job, trials)
+    best = set(_leaders(job, trials))
     # While a trial trains here nothing is known of it.
     under_way = job.mode == "managed"
     known = {t.number for t in trials if not (under_way and t.outcome == "running")}
@@ -27,7 +28,7 @@ def chosen(job: JobView, trials: Sequence[Outline]) -> set[int]:
 def learning_curves(
     job: JobView, trials: Sequence[Outline], curves: Curves, optimizers: Sequence[str]
 ) -> Chart:
-    """The learning curves of some trials, the best of every optimizer drawn bold.
+    """The learning curves of some trials, those of the best optimizers' best drawn bold.
 
     Args:
         job: that they are of.
@@ -36,35 +37,37 @@ def learning_curves(
         optimizers: of the job, in the order of its space.
     """
     drawn = [each for each in trials if each.number in curves]
-    best = _leaders(job, drawn)
+    best = _leaders(job, drawn)[:BOLD]
     scores = scores_axis(job, [value for curve in curves.values() for value in curve.values()])
     traces: list[Trace] = []
     for name in optimizers:
         own = [each for each in drawn if each.optimizer == name]
         line = line_of(name, optimizers)
-        faint = _lines(name, [each for each in own if each.number not in best], curves)
         bold = _lines(name, [each for each in own if each.number in best], curves)
-        traces.append(faint | {"line": line | {"width": 1}, "opacity": 0.5, "showlegend": False})
+        faint = _lines(name, [each for each in own if each.number not in best], curves)
         traces.append(bold | {"line": line | {"width": 3}})
+        traces.append(
+            faint | {"line": line | {"width": 1}, "opacity": 0.5, "showlegend": not bold["x"]}
+        )
         traces.append(_ends(name, own, curves) | {"marker": _markers(own, line["color"])})
     total = sum(each.outcome != "running" for each in trials)
     count = f"{len(drawn):,} of {total:,}" if len(drawn) < total else f"All {total:,}"
+    whose = f"each of the {BOLD} best optimizers" if len(optimizers) > BOLD else "every optimizer"
     return Chart(
         figure(job, optimizers, traces, scores, x="epoch", has_room=True),
-        f"{count} learning curves, the best of every optimizer bold: ▽ dropped at a rung, "
-        "× diverged.",
+        f"{count} learning curves, the best of {whose} bold: ▽ dropped at a rung, × diverged.",
     )
 
 
-def _leaders(job: JobView, trials: Iterable[Outline]) -> set[int]:
-    """The number of every optimizer's best completed trial."""
+def _leaders(job: JobView, trials: Iterable[Outline]) -> list[int]:
+    """The number of every optimizer's best completed trial, the best optimizer's first."""
     sign = -1.0 if job.direction == "maximize" else 1.0
     best: dict[str, tuple[float, int]] = {}
     for each in trials:
         if each.outcome == "completed" and each.value is not None:
             mine = (sign * each.value, each.number)
             best[each.optimizer] = min(mine, best.get(each.optimizer, mine))
-    return {number for _, number in best.values()}
+    return [number for _, number in sorted(best.values())]
 
 
 def _lines(name: str, trials: Iterable[Outline], curves: Curves) -> Trace:

@@ -1,7 +1,7 @@
 // A job's page: what happens to the job is shown as it happens.
 import { offer } from "./job_actions.js";
-import { Answer } from "./job_answer.js";
-import { Charts } from "./job_charts.js";
+import { liveAnswer } from "./job_answer.js";
+import { liveCharts } from "./job_charts.js";
 import { follow } from "./job_events.js";
 import { Progress } from "./job_progress.js";
 import { addTrial } from "./job_trials.js";
@@ -12,8 +12,8 @@ const CONNECTIONS = { live: "live", lost: "The connection broke; trying again â€
 const data = document.getElementById("job");
 const first = JSON.parse(data.textContent);
 const progress = new Progress(first, data.dataset.fallback);
-const answer = new Answer(document.getElementById("answer"));
-const charts = new Charts(document.getElementById("charts"), {
+const answer = liveAnswer(document.getElementById("answer"));
+const charts = liveCharts(document.getElementById("charts"), {
   answered: (found) => progress.add(found),
   picked: (number) => {
     location.href = `/jobs/${first.id}/trials/${number}`;
@@ -24,16 +24,16 @@ function show(job) {
   const before = progress.job;
   progress.show(job);
   if (job.state !== before.state || job.confirmed !== before.confirmed) {
-    charts.change();
-    answer.change({ isLast: job.state !== "running" });
+    charts.want();
+    answer.want({ atOnce: job.state !== "running" });
   }
 }
 
 const goOn = follow(`/v1/jobs/${first.id}/events`, data.dataset.mark, {
   trial(trial) {
     addTrial(trial, first, Number(data.dataset.most));
-    charts.change();
-    answer.change();
+    charts.want();
+    answer.want();
   },
   job: show,
   connection(state) {
@@ -47,6 +47,6 @@ if (document.querySelector("[data-act]")) {
     goOn();
   });
 }
-setInterval(() => progress.job.state === "queued" && charts.change(), QUEUE_MS);
-charts.change();
-answer.change();
+setInterval(() => progress.job.state === "queued" && charts.want(), QUEUE_MS);
+charts.want();
+answer.want();

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.pages.best_so_far import DOTS, by_time, by_trials
-from service.pages.learning_curves import MOST, POINTS, chosen, learning_curves
+from service.pages.learning_curves import BOLD, MOST, POINTS, chosen, learning_curves
 from service.pages.live_chart import spread
 from service.schemas import JobView
 from service.trials import Outline
@@ -158,3 +158,18 @@ def test_curves_of_external_trials_are_drawn_while_they_train() -> None:
     trials = [Outline(0, "sgd", "running", None, None), *many(3)[1:]]
     assert 0 not in chosen(job(), trials)
     assert 0 in chosen(job(mode="external"), trials)
+
+
+def test_of_many_optimizers_the_best_are_bold_and_all_are_named() -> None:
+    optimizers = [f"rule {number}" for number in range(30)]
+    trials = [
+        Outline(number, optimizers[number % 30], "completed", 1.0 + number, BEGAN)
+        for number in range(60)
+    ]
+    curves = {each.number: {1: 2.0, 2: 1.0} for each in trials}
+    figure = learning_curves(job(), trials, curves, optimizers).figure
+    lines = traces(figure, "lines")
+    assert [each["name"] for each in lines if each["line"]["width"] == 3] == optimizers[:BOLD]
+    assert [each["name"] for each in lines if each.get("showlegend", True)] == optimizers
+    assert figure["layout"]["legend"]["orientation"] == "v"
+    assert not by_trials(job(), trials, optimizers).figure["layout"]["showlegend"]
