@@ -51,11 +51,10 @@ def _chart(
 ) -> Chart:
     values = [dot.trial.value for dot in dots if dot.trial.value is not None and not _away(dot)]
     scores = scores_axis(job, values)
-    worst = scores.worst if scores else 0.0
     steps = _steps(job, dots)
     kept = spread((dot.trial.number for dot in dots), DOTS) | {step.trial.number for step in steps}
     drawn = [dot for dot in dots if dot.trial.number in kept]
-    traces = [_markers(name, drawn, optimizers, worst) for name in optimizers]
+    traces = [_markers(name, drawn, optimizers, scores.worst) for name in optimizers]
     if steps:
         traces.append(_best(steps, end=dots[-1].x))
     caption = f"{said}: ● completed, ○ dropped at a rung, × diverged (at the edge)."

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from service.charts.marks import line as line_of
+from service.charts.marks import line
 from service.pages.live_chart import Chart, Trace, figure, scores_axis, short, spread
 from service.schemas import JobView
 from service.trials import Outline
@@ -42,14 +42,14 @@ def learning_curves(
     traces: list[Trace] = []
     for name in optimizers:
         own = [each for each in drawn if each.optimizer == name]
-        line = line_of(name, optimizers)
+        ink = line(name, optimizers)
         bold = _lines(name, [each for each in own if each.number in best], curves)
         faint = _lines(name, [each for each in own if each.number not in best], curves)
-        traces.append(bold | {"line": line | {"width": 3}})
+        traces.append(bold | {"line": ink | {"width": 3}})
         traces.append(
-            faint | {"line": line | {"width": 1}, "opacity": 0.5, "showlegend": not bold["x"]}
+            faint | {"line": ink | {"width": 1}, "opacity": 0.5, "showlegend": not bold["x"]}
         )
-        traces.append(_ends(name, own, curves) | {"marker": _markers(own, line["color"])})
+        traces.append(_ends(name, own, curves) | {"marker": _markers(own, ink["color"])})
     total = sum(each.outcome != "running" for each in trials)
     count = f"{len(drawn):,} of {total:,}" if len(drawn) < total else f"All {total:,}"
     whose = f"each of the {BOLD} best optimizers" if len(optimizers) > BOLD else "every optimizer"

@@ -4,11 +4,10 @@ import heapq
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from service.charts.frame import Figure, axis, frame
+from service.charts.frame import SHOWN_AT_FIRST, Figure, axis, frame
 from service.charts.scores import SHOWN, Scores, scale
 from service.schemas import JobView
 
-IN_A_ROW = 8  # optimizers of a legend above the chart; more stand beside it
 GOLDEN = 0.6180339887498949
 
 Trace = dict[str, Any]
@@ -25,7 +24,7 @@ def figure(
     job: JobView,
     optimizers: Sequence[str],
     traces: Iterable[Trace],
-    scores: Scores | None,
+    scores: Scores,
     *,
     x: str,
     has_room: bool = False,
@@ -36,28 +35,22 @@ def figure(
         job: that it is of.
         optimizers: that its legend names.
         traces: those without a point are left out.
-        scores: its axis of values; None as long as there are none.
+        scores: its axis of values.
         x: title of the other axis.
         has_room: for a legend beside it, where one above it would be too high.
     """
     measured = "validation " if job.mode == "managed" else ""
-    said = f"{measured}{job.metric}"
-    beside: dict[str, Any] = {
-        "legend": {"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"},
-        "showlegend": has_room,
-    }
-    return frame(
-        [{"type": "scatter"} | trace for trace in traces if trace["x"]],
-        x=axis(x),
-        y=axis(said) if scores is None else scores.axis(said),
-        **(beside if len(optimizers) > IN_A_ROW else {}),
-    )
+    drawn = [{"type": "scatter"} | trace for trace in traces if trace["x"]]
+    made = frame(drawn, x=axis(x), y=scores.axis(f"{measured}{job.metric}"))
+    if len(optimizers) > SHOWN_AT_FIRST:
+        beside = {"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}
+        made["layout"] |= {"legend": beside, "showlegend": has_room}
+    return made
 
 
-def scores_axis(job: JobView, values: Sequence[float]) -> Scores | None:
-    """The axis for the better part of some values; None without any."""
-    maximize = job.direction == "maximize"
-    return scale(values, maximize=maximize, share=SHOWN) if values else None
+def scores_axis(job: JobView, values: Iterable[float]) -> Scores:
+    """The axis for the better part of some values."""
+    return scale(values, maximize=job.direction == "maximize", share=SHOWN)
 
 
 def spread(numbers: Iterable[int], count: int) -> set[int]:

@@ -96,11 +96,11 @@ def test_trials_are_shown_as_they_end(page: Page, shared_live: Live) -> None:
     expect(dots(page)).to_have_count(5)  # a stopped one has no value
     expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "6")
 
-    trainer.train(*(4.0 + number for number in range(6)))
+    trainer.train(*(4.125 + number for number in range(6)))
     expect(page.locator("[data-state]")).to_have_text("completed")
     expect(page).to_have_title("completed · External job · Fallline")
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
-    expect(page.locator("#answer")).to_contain_text("4 perplexity")
+    expect(page.locator("#answer")).to_contain_text("4.125")
     assert is_still_there(page)
 
 
@@ -289,6 +289,8 @@ def test_a_dot_leads_to_its_trial(page: Page, shared_live: Live) -> None:
     trainer.train(9.0, 3.0, 6.0)
     page.goto(f"/jobs/{trainer.job}")
     expect(dots(page)).to_have_count(3)
+    expect(page.locator("#answer")).to_contain_text("adam")  # nothing moves any more
+    dots(page).first.scroll_into_view_if_needed()
     box = dots(page).first.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -35,7 +35,7 @@ export function liveAnswer(section) {
     }
     put(section, await ask("GET", section.dataset.address));
     await loaded;
-    complete(section);
+    await complete(section);
   }, PAUSE_MS);
   return answer;
 }
