@@ -73,9 +73,6 @@ export class Progress {
     for (const each of document.querySelectorAll("[data-when]")) {
       each.hidden = !each.dataset.when.split(" ").includes(phase);
     }
-    for (const each of document.querySelectorAll("[data-needs-best]")) {
-      each.hidden = job.best_trial === null;
-    }
     const best = document.getElementById("best-trial");
     best.hidden = job.best_trial === null;
     best.href = `/jobs/${job.id}/trials/${job.best_trial ?? 0}`;

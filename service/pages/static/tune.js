@@ -11,8 +11,8 @@ let latest = 0;
 let timer = 0;
 
 // What is filled in; blank fields are left out.
-function query() {
-  return new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+function query(filled = form) {
+  return new URLSearchParams([...new FormData(filled)].filter(([, value]) => value.trim()));
 }
 
 // Puts in what the form comes to, unless a later change has overtaken the answer.
@@ -151,3 +151,8 @@ form.addEventListener("input", () => {
   timer = setTimeout(() => refresh().catch(() => {}), PAUSE); // the next change asks again
 });
 place();
+
+// Whoever was quicker than this script has changed something already.
+const untouched = form.cloneNode(true);
+untouched.reset();
+if (String(query(untouched)) !== String(query())) refresh().catch(() => {});

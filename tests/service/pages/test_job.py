@@ -146,7 +146,7 @@ def test_a_reader_is_offered_nothing_that_changes(shared_live: Live) -> None:
     assert re.findall(r"<button[^>]*>([^<]*)<", text) == ["Log out"]
     assert "<dialog" not in text
     assert "in the dashboard" not in text  # which is for administrators
-    assert "trials.csv" in text
+    assert f'data-address="/jobs/{job["id"]}/answer"' in text
 
 
 def test_every_state_says_what_it_means(shared_live: Live) -> None:
