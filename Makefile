@@ -56,6 +56,10 @@ chaos: install debian  ## Kill servers and workers a thousand times (KILLS=40 fo
 fuzz: install  ## Thousands of made-up requests to a live server (minutes)
 	$(BIN)/pytest -m fuzzing
 
+.PHONY: screenshots
+screenshots: install debian  ## Take the pictures of the README again
+	SCREENSHOTS=docs/screenshots $(BIN)/pytest tests/browser/test_newcomer.py
+
 .PHONY: check
 check: install  ## Formatter, linter, strict types, import contracts
 	$(BIN)/ruff format --check .

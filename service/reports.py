@@ -60,11 +60,12 @@ class Reports:
         return self._get(owner, job_id, summarise, Summary)
 
     def keep(self, job_id: str) -> None:
-        """Make the summary of a job that has ended, and keep it for those who will ask."""
+        """Make the summary and the report of a job that has ended, for those who will ask."""
         with self._database.read() as connection:
             row = jobs.find(connection, job_id)
         if row is not None and row.state in ENDED:
-            self.summary(row.owner, job_id)
+            self.summary(row.owner, job_id)  # which is there sooner
+            self.report(row.owner, job_id)
 
     def report(self, owner: str, job_id: str) -> Report:
         """The same with what takes longer.
@@ -91,18 +92,18 @@ class Reports:
             if isinstance(entry.made, kind) and entry.state == state:  # somebody else was first
                 return entry.made
             began = time.monotonic()
-            kept = self._kept(row) if kind is Summary else None
-            made = kept if isinstance(kept, kind) else self._make(row, make)
+            kept = self._kept(row, kind)
+            made = self._make(row, make) if kept is None else kept
             ended = time.monotonic()
             entry.made, entry.state = made, state
             entry.fresh_until = ended + (ended - began) / SHARE
-            if kept is None and kind is Summary and row.state in ENDED:
+            if kept is None and row.state in ENDED:
                 self._write(row, made)
             return made
 
-    def _kept(self, row: Row[Any]) -> Summary | None:
+    def _kept(self, row: Row[Any], kind: type[Found]) -> Found | None:
         with self._database.read() as connection:
-            return summaries.load(connection, row)
+            return summaries.load(connection, row, kind)
 
     def _write(self, row: Row[Any], summary: Summary) -> None:
         try:

@@ -1,7 +1,10 @@
-"""Summaries of jobs that have ended, kept: one is made of all trials, which takes seconds for many."""
+"""Summaries of jobs that have ended, kept: one is made of all trials, which takes seconds for many.
+
+A report, which is a summary with more, takes its place once it is made.
+"""
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, delete, insert, select
@@ -9,14 +12,16 @@ from sqlalchemy import Connection, Row, delete, insert, select
 from service.tables import summaries
 from studies.report import Summary
 
+Found = TypeVar("Found", bound=Summary)
 
-def load(connection: Connection, job: Row[Any]) -> Summary | None:
-    """The summary of a job as it is now, if this version of Fallline has kept it."""
+
+def load(connection: Connection, job: Row[Any], kind: type[Found]) -> Found | None:
+    """The summary or report of a job as it is now, if this version of Fallline has kept it."""
     mine = (summaries.c.job_id == job.id, summaries.c.made_of == _made_of(job))
     body = connection.execute(select(summaries.c.body).where(*mine)).scalar_one_or_none()
     try:
-        return None if body is None else Summary.model_validate_json(body)
-    except ValidationError:  # kept by a version under way that knew of less
+        return None if body is None else kind.model_validate_json(body)
+    except ValidationError:  # the summary where a report is wanted, or one of a version under way
         return None
 
 

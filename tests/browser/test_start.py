@@ -93,9 +93,11 @@ def start(page: Page, client: httpx.Client) -> tuple[Json, Json]:
 
 
 def started(page: Page, client: httpx.Client) -> Json:
-    """The job that was led to; it is ended, nobody waits for it."""
+    """The job that was led to; it is ended, if it has not yet: nobody waits for it."""
     expect(page).to_have_url(JOB)
-    job: Json = client.post(f"/v1{urlsplit(page.url).path}/cancel").json()
+    address = f"/v1{urlsplit(page.url).path}"
+    client.post(f"{address}/cancel")
+    job: Json = client.get(address).json()
     return job
 
 

@@ -112,3 +112,18 @@ def test_a_summary_that_an_earlier_version_kept_is_made_again(tmp_path: Path) ->
         with services.database.read() as connection:
             bodies = connection.execute(select(tables.summaries.c.body)).scalars().all()
     assert bodies == [made.model_dump_json()]
+
+
+def test_the_report_of_a_job_that_has_ended_is_there_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path / "home") as services:
+        job_id = queue(services, add_dataset(services))
+        in_state(services, job_id, "completed")
+        first = services.reports.report("ann", job_id)
+        services.runner.stop()  # nobody else keeps anything
+        again = Reports(services.database)
+        monkeypatch.setattr(reports, "summarise", None)
+        monkeypatch.setattr(reports, "report_on", None)
+        assert again.report("ann", job_id) == first
+        assert again.summary("ann", job_id) == Summary.model_validate(first.model_dump())
