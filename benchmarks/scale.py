@@ -47,6 +47,10 @@ ADDRESSES = {
     "100 trials": "/v1/jobs/{job}/trials",
     "100 best trials": "/v1/jobs/{job}/trials?sort=value",
     "manifest": "/v1/jobs/{job}/manifest",
+    "page of the job": "/jobs/{job}",
+    "its charts": "/jobs/{job}/live.json",
+    "its answer": "/jobs/{job}/answer",
+    "what matters": "/jobs/{job}/importance",
 }
 DASHBOARD = ("/dashboard/studies/{study}", "/api/studies/{study}")
 
@@ -212,12 +216,12 @@ def show(
         add("to ask, tell and store a trial", f"{job.write:.2f}")
         add("to rebuild the study", f"{1000 * job.rebuild:.0f}")
         add("database, MB", f"{job.size / 1e6:.1f}")
-        began = time.perf_counter()
-        client.get(f"/v1/jobs/{job.id}/best").raise_for_status()
-        add(
-            "best, the first time since the server started",
-            f"{1000 * (time.perf_counter() - began):.0f}",
-        )
+        for name in ("best", "report"):
+            # The server makes both when a job ends; that of these jobs was not there.
+            began = time.perf_counter()
+            client.get(f"/v1/jobs/{job.id}/{name}").raise_for_status()
+            taken = 1000 * (time.perf_counter() - began)
+            add(f"to make what its {name} rests on, once", f"{taken:.0f}")
         for name, address in ADDRESSES.items():
             add(f"{name}: median / p99 / again", ask(client, job, address, rounds).cell())
         times = [ask(client, job, address, 3) for address in DASHBOARD]

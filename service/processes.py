@@ -4,6 +4,7 @@ A fork takes milliseconds where a fresh process imports for seconds, and shares 
 because the one it is made from does nothing but import: it has no threads of ours and no locks.
 """
 
+import ctypes
 import multiprocessing
 import os
 import sys
@@ -39,6 +40,10 @@ READING = [
 ALL = [*READING, "service.serving", "service.supervisor"]
 """What servers and workers need besides."""
 
+SERVER_MEMORY = {-1: 2**24, -2: 2**17, -3: 2**20, -8: 2}
+"""What a server asks of glibc (`mallopt`): to give back what is free above 16 MiB, to take no more in advance
+than it does by itself, to map blocks from 1 MiB on, and to have two heaps, not one for each thread."""
+
 _CHANGING = threading.Lock()  # the environment, which all threads share
 
 
@@ -63,3 +68,10 @@ def make_ready(imported: Sequence[str] = ALL) -> None:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
+
+
+def give_memory_back() -> None:
+    """Let this process return what is free; what it was forked from keeps it, as is best for workers."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        for parameter, value in SERVER_MEMORY.items():
+            libc.mallopt(parameter, value)

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from service.errors import StartupError
-from service.processes import CONTEXT, READING, make_ready
+from service.processes import CONTEXT, READING, give_memory_back, make_ready
 from service.settings import Settings
 from service.workers import Membership, Workers, end_with_parent
 
@@ -97,6 +97,7 @@ def _serve(settings: Settings, supervisor: Connection) -> None:
     from service.serving import serve  # noqa: PLC0415 - torch: the supervisor does without
 
     end_with_parent()
+    give_memory_back()
     os.setpgrp()  # Ctrl-C is the supervisor's to hear and to pass on
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -69,6 +69,16 @@ _DECOUPLED = {"AdamW", "Adafactor", "Rprop"}
 """Classes whose ``weight_decay``, if they have one, does not pass through the gradient."""
 
 
+class _Unmade(torch.optim.Optimizer):
+    """What torch.optim's classes end in here: they check their numbers, and nothing is made.
+
+    Making one would import torch's compiler, which takes a second and 70 MB.
+    """
+
+    def __init__(self, params: object, defaults: object) -> None:
+        self.param_groups = []
+
+
 def native(configuration: Configuration) -> OptimizerClass | None:
     """The class of torch.optim that is this rule; None if there is none or it refuses a number."""
     if configuration.optimizer not in _NATIVE:
@@ -79,7 +89,7 @@ def native(configuration: Configuration) -> OptimizerClass | None:
     if configuration.l2 and penalises:
         given["weight_decay"] = configuration.l2
     try:
-        getattr(torch.optim, name)([torch.zeros(1)], **given)
+        type(name, (getattr(torch.optim, name), _Unmade), {})([], **given)
     except ValueError:
         return None
     return OptimizerClass(f"torch.optim.{name}", given, penalises=penalises)
