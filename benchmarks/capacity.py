@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 SPREAD = 0.2  # of a wave's length, each way
-WAVES = 40  # for each worker, on average
+WAVES = 12  # for each worker, on average
 Steps = Generator[simpy.Event, Any, Any]
 
 
@@ -28,13 +28,14 @@ class Costs:
     """Milliseconds of one process's time.
 
     Attributes:
-        trial: of the server, to propose, tell and store one trial (`benchmarks.overhead`).
-        wave: of the server, for each wave besides (`benchmarks.workers`).
+        trial: of the server, to propose, tell and store one trial, and
+        wave: for each wave besides, mostly to fit the model; together what `benchmarks.overhead` finds at
+            100 trials (waves of 25) and at 10,000 (waves of 256).
         task: of the scheduler, for each wave.
     """
 
-    trial: float = 1.2
-    wave: float = 30.0
+    trial: float = 0.9
+    wave: float = 75.0
     task: float = 2.2
 
 
@@ -70,7 +71,7 @@ class Found:
     trials: float
 
 
-def simulate(load: Load, costs: Costs, seed: int = 0) -> Found:
+def simulate(load: Load, costs: Costs, waves_each: int = WAVES, seed: int = 0) -> Found:
     """Let the studies run for a while, from cold."""
     drawn = random.Random(seed)
     clock = simpy.Environment()
@@ -106,7 +107,7 @@ def simulate(load: Load, costs: Costs, seed: int = 0) -> Found:
             yield clock.process(serve(half))
 
     share = load.workers / load.studies
-    waves = round(WAVES * share)
+    waves = round(waves_each * share)
     in_flight = round(share + (share - 1) // 2)
     for _ in range(load.studies):
         clock.process(study(waves, max(1, in_flight)))
@@ -125,6 +126,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[1.0, 5.0, 30.0, 300.0])
     parser.add_argument("--trials", type=int, default=64, help="of a wave")
     parser.add_argument("--share", type=int, default=16, help="workers of one study, at most")
+    parser.add_argument("--waves", type=int, default=WAVES, help="for each worker, on average")
     chosen = parser.parse_args(given)
     title = "Workers busy, server busy, trials a second"
     shown = Table("workers", "studies", *(f"waves of {s:g} s" for s in chosen.seconds), title=title)
@@ -132,7 +134,7 @@ def main(given: Sequence[str] | None = None) -> None:
         studies = -(-workers // chosen.share)
         cells = []
         for seconds in chosen.seconds:
-            found = simulate(Load(workers, studies, chosen.trials, seconds), Costs())
+            found = simulate(Load(workers, studies, chosen.trials, seconds), Costs(), chosen.waves)
             cells.append(f"{found.busy:.1%}  {found.server:.0%}  {found.trials:,.0f}")
         shown.add_row(f"{workers:,}", str(studies), *cells)
     Console().print(shown)
