@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +118,13 @@ class Machine:
     def client(self) -> Client:
         """A client of the server."""
         return Client(self.url, (self.home / "token").read_text())
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder like `tmp_path` with a short name: a socket's path has 107 characters at most."""
+    with tempfile.TemporaryDirectory(prefix="f") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

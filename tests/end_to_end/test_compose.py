@@ -131,8 +131,8 @@ def object_store(port: int) -> Iterator[None]:
         server.stop()
 
 
-def test_a_job_goes_through_all_of_them(tmp_path: Path) -> None:
-    composed = Composed(tmp_path, {name: free_port() for name in ("8786", "8642", "8333")})
+def test_a_job_goes_through_all_of_them(short_path: Path) -> None:
+    composed = Composed(short_path, {name: free_port() for name in ("8786", "8642", "8333")})
     composed.once("secrets")
     with ExitStack() as services:
         postgresql = services.enter_context(databases.running())
@@ -153,7 +153,7 @@ def test_a_job_goes_through_all_of_them(tmp_path: Path) -> None:
         until(lambda: client.get("/readyz").is_success)
         uploaded = client.post(
             "/v1/datasets", params={"name": "table"}, headers={"Content-Type": "text/csv"},
-            content=breast_cancer(tmp_path / "table.csv").read_bytes(),
+            content=breast_cancer(short_path / "table.csv").read_bytes(),
         )  # fmt: skip
         assert uploaded.status_code == 201, uploaded.text
         spec = {"dataset": uploaded.json()["id"], "budget": {"trials": 16, "epochs": 5}}
@@ -169,4 +169,4 @@ def test_a_job_goes_through_all_of_them(tmp_path: Path) -> None:
         # What was uploaded went to the store, and from there to the worker's own disk.
         stored = client.get("/v1/datasets").json()["items"]
         assert len(stored) == 1
-        assert any((tmp_path / "worker" / "home").rglob("*"))
+        assert any((short_path / "worker" / "home").rglob("*"))

@@ -118,22 +118,22 @@ class Pods(Composed):
         return True
 
 
-def test_a_job_goes_through_the_pods(tmp_path: Path) -> None:
-    pods = Pods(tmp_path, {name: free_port() for name in ("8786", "8642", "8333")})
+def test_a_job_goes_through_the_pods(short_path: Path) -> None:
+    pods = Pods(short_path, {name: free_port() for name in ("8786", "8642", "8333")})
     (line,) = (
         words[words.index("fallline") + 1 :]
         for words in shell_lines("\n".join(blocks("kubernetes", "sh")))
         if words[:2] == ["docker", "run"]
     )
     subprocess.run(
-        [sys.executable, "-m", "service", *line], cwd=tmp_path, check=True, timeout=60,
-        env=bare_environment() | {"HOME": str(tmp_path)},
+        [sys.executable, "-m", "service", *line], cwd=short_path, check=True, timeout=60,
+        env=bare_environment() | {"HOME": str(short_path)},
     )  # fmt: skip
     (keys,) = blocks("kubernetes", "ini")
-    (tmp_path / "s3_credentials").write_text(keys)
+    (short_path / "s3_credentials").write_text(keys)
     with ExitStack() as services:
         postgresql = services.enter_context(databases.running())
-        (tmp_path / "secrets" / "fallline_database").write_text(postgresql.new())
+        (short_path / "secrets" / "fallline_database").write_text(postgresql.new())
         services.enter_context(object_store(pods.ports["8333"]))
         bucket = environment(PODS["server"])["FALLLINE_STORE"].removeprefix("s3://")
         made = httpx.put(f"http://127.0.0.1:{pods.ports['8333']}/{bucket}")
@@ -141,7 +141,7 @@ def test_a_job_goes_through_the_pods(tmp_path: Path) -> None:
         pods.mount_secrets()
         for name in OURS:
             services.enter_context(pods.running(name))
-        token = (tmp_path / "secrets" / "fallline_token").read_text()
+        token = (short_path / "secrets" / "fallline_token").read_text()
         train(
             services.enter_context(
                 httpx.Client(
@@ -152,8 +152,8 @@ def test_a_job_goes_through_the_pods(tmp_path: Path) -> None:
             )
         )
         # From the store to the workers' own disk; and no worker could have read the database.
-        assert list((tmp_path / "worker" / "home" / "cache").iterdir())
-        assert {path.name for path in (tmp_path / "worker" / "run").iterdir()} == {
+        assert list((short_path / "worker" / "home" / "cache").iterdir())
+        assert {path.name for path in (short_path / "worker" / "run").iterdir()} == {
             "certificates", "s3_credentials",
         }  # fmt: skip
 
@@ -231,8 +231,8 @@ class Site:
         assert code == 0, log.read_text()
 
 
-def test_a_job_goes_through_the_jobs_of_slurm(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_a_job_goes_through_the_jobs_of_slurm(short_path: Path) -> None:
+    site = Site(short_path)
     (start,) = (each for each in blocks("slurm", "sh") if each.rstrip().endswith("fallline serve"))
     (queue,) = (each for each in blocks("slurm", "sh") if "jobqueue.py" in each)
     with ExitStack() as running:
@@ -254,7 +254,7 @@ def test_a_job_goes_through_the_jobs_of_slurm(tmp_path: Path) -> None:
         until(lambda: _answers(client))
         until(lambda: workers() == 2)
         train(client)
-        assert len(list((tmp_path / "shared" / "blobs").iterdir())) == 1
+        assert len(list((short_path / "shared" / "blobs").iterdir())) == 1
         assert len(list(site.submitted.glob("fallline-worker-*_*.log"))) == 2
         # The other way: dask-jobqueue's scheduler in the place of that job's.
         site.cancel_all()
