@@ -27,7 +27,6 @@ def test_from_a_sample_to_a_verdict(
     picture(page, "start")
     page.get_by_role("button", name="Handwritten digits").click()
     expect(page.get_by_role("heading", name="Tune digits")).to_be_visible()
-    picture(page, "tune")
     page.get_by_label("My own limits").check()
     trials, epochs, seeds = LIMITS
     page.get_by_label("Configurations", exact=True).fill(trials)
@@ -43,6 +42,8 @@ def test_from_a_sample_to_a_verdict(
         arg=int(trials) / 3,
         timeout=END_MS,
     )
+    above = "document.querySelector('#charts').compareDocumentPosition(document.querySelector('#answer'))"
+    assert page.evaluate(above) == 4  # the answer follows
     picture(page, "live")
     expect(page.locator("[data-state]").first).to_have_text("completed", timeout=END_MS)
     sentence = page.locator("#answer .verdict p").first
@@ -52,6 +53,7 @@ def test_from_a_sample_to_a_verdict(
     with httpx.Client(base_url=shared_live.client.base_url, headers=headers) as client:
         said = client.get(f"/v1/jobs/{job}/best").json()
     expect(sentence).to_have_text(said["sentence"])
+    assert page.evaluate(above) == 2  # and goes first at the end
     expect(page.locator("#answer")).to_contain_text(said["config"]["optimizer"]["name"])
     sentence.evaluate("line => line.closest('.verdict').scrollIntoView()")
     picture(page, "answer")
@@ -62,5 +64,6 @@ def test_from_a_sample_to_a_verdict(
     page.emulate_media(reduced_motion="reduce")  # paths are there at once
     page.goto("/playground")
     page.get_by_role("link", name="What decay changes").click()
-    expect(page.locator("#map polyline")).to_have_count(3)
+    expect(page.locator("#note")).to_contain_text("Noisy slopes")
+    expect(page.get_by_text("200 of 200")).to_be_visible()
     picture(page, "playground")

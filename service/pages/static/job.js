@@ -26,6 +26,10 @@ function show(job) {
   if (job.state !== before.state || job.confirmed !== before.confirmed) {
     charts.want();
     answer.want({ atOnce: job.state !== "running" });
+    // What came of it goes first now, unless somebody is looking further down.
+    if (job.finished && !before.finished && scrollY < innerHeight / 2) {
+      document.getElementById("charts").before(document.getElementById("answer"));
+    }
   }
 }
 
