@@ -92,7 +92,7 @@ def address(name: str) -> str:
 
 def number(value: float | None) -> str:
     """Four digits of a number; a dash for none."""
-    return "–" if value is None else f"{value:.4g}"
+    return "–" if value is None else f"{value + 0.0:.4g}"  # no -0
 
 
 def rate(value: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy import Connection, Row
-from starlette.responses import HTMLResponse
+from starlette.responses import RedirectResponse, Response
 
 from service import datasets, jobs, trials
 from service.charts.frame import Figure
@@ -64,9 +64,11 @@ def compare(
     services: CurrentServices,
     principal: CurrentPrincipal,
     job: Annotated[list[str] | None, Query()] = None,
-) -> HTMLResponse:
+) -> Response:
     """What each found, how each came there, and whether their scores compare."""
-    chosen = list(dict.fromkeys(job or ()))
+    if job is None:
+        return RedirectResponse("/jobs")  # where they are chosen
+    chosen = list(dict.fromkeys(job))
     if not FEWEST <= len(chosen) <= MOST:
         raise Invalid(
             f"Choose {FEWEST} to {MOST} jobs to compare; got {len(chosen)}.",

@@ -46,7 +46,7 @@ def test_from_a_sample_to_a_verdict(
     assert page.evaluate(above) == 4  # the answer follows
     picture(page, "live")
     expect(page.locator("[data-state]").first).to_have_text("completed", timeout=END_MS)
-    sentence = page.locator("#answer .verdict p").first
+    sentence = page.locator("#answer .verdict .sentence")
     expect(sentence).to_have_text(re.compile("beats|cannot be told|tie|not enough"))
 
     job = page.url.rpartition("/")[2]

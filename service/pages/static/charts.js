@@ -32,13 +32,18 @@ export function draw(chart, figure) {
   return Plotly.react(canvas, figure.data, themed({ uirevision: "kept", ...figure.layout }), options(chart.id));
 }
 
-// Charts that are folded away have no size to be drawn at: each is drawn when it gets one.
+// Charts that are folded away have no size to be drawn at: each is drawn when it gets one, and again to
+// fit when it gets another.
+const shown = new WeakMap();
 const sized = new ResizeObserver((entries) => {
-  for (const { target, contentRect } of entries) {
-    if (!contentRect.width) continue;
-    sized.unobserve(target);
+  for (const { target, contentRect: { width } } of entries) {
     const chart = target.closest(".chart");
-    draw(chart, JSON.parse(chart.querySelector("script[type='application/json']").textContent));
+    if (!width || !chart) continue;
+    const data = chart.querySelector("script[type='application/json']");
+    const before = shown.get(target);
+    shown.set(target, { data, width });
+    if (before?.data !== data) draw(chart, JSON.parse(data.textContent));
+    else if (before.width !== width) Plotly.Plots.resize(target);
   }
 });
 

@@ -35,7 +35,7 @@ export function liveAnswer(section) {
     }
     put(section, await ask("GET", section.dataset.address));
     await loaded;
-    await complete(section);
+    complete(section); // parts that take longer keep nobody waiting for the next answer
   }, PAUSE_MS);
   return answer;
 }

@@ -84,7 +84,7 @@ def test_jobs_without_trials_have_a_place_too(shared_live: Live, done: list[Json
     assert "2 jobs side by side" in words(alone)  # the same one twice is one
 
 
-@pytest.mark.parametrize("count", [0, 1, 9])
+@pytest.mark.parametrize("count", [1, 9])
 def test_two_to_eight_jobs_can_be_compared(shared_live: Live, count: int) -> None:
     chosen = [f"job-{each}" for each in range(count)]
     answer = shared_live.client.get(
@@ -92,6 +92,11 @@ def test_two_to_eight_jobs_can_be_compared(shared_live: Live, count: int) -> Non
     )
     assert answer.status_code == 422
     assert f"Choose 2 to 8 jobs to compare; got {count}." in words(Page(answer.text))
+
+
+def test_jobs_are_chosen_in_their_list(shared_live: Live) -> None:
+    answer = shared_live.client.get("/jobs/compare")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/jobs")
 
 
 def test_jobs_of_others_are_not_there(shared_live: Live, done: list[Json]) -> None:
