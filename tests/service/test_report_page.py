@@ -113,9 +113,9 @@ def test_the_verdict_comes_first_in_plain_words(page: Page, found: tuple[Subject
     places = [
         text.index(part)
         for part in (
-            report.verdict.sentence,
             f"Use {config['optimizer']['name']} with a learning rate of",
             "a run of your own should land between",
+            report.verdict.sentence,
             "The configuration to use",
             "Ranking",
             "Who beats whom",
