@@ -16,6 +16,11 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 # A study worth a picture takes a minute.
 LIMITS = ("160", "20", "10") if "SCREENSHOTS" in os.environ else ("24", "3", "2")
 END_MS = 200_000
+FITS = """() => {
+  const drawn = [...document.querySelectorAll(".js-plotly-plot .main-svg")];
+  const wide = drawn.filter((svg) => svg.clientWidth > svg.closest(".canvas").clientWidth + 1);
+  return drawn.length > 5 && !wide.length && document.documentElement.scrollWidth <= innerWidth;
+}"""
 
 
 def test_from_a_sample_to_a_verdict(
@@ -57,6 +62,11 @@ def test_from_a_sample_to_a_verdict(
     expect(page.locator("#answer")).to_contain_text(said["config"]["optimizer"]["name"])
     sentence.evaluate("line => line.closest('.verdict').scrollIntoView()")
     picture(page, "answer")
+
+    page.reload()
+    page.keyboard.press("End")  # all charts come into sight at once
+    expect(page.locator("#answer .js-plotly-plot").last).to_be_attached()
+    page.wait_for_function(FITS)
 
     page.goto("/optimizers/adamw")
     expect(page.get_by_role("link", name="Tune with it").first).to_be_visible()
