@@ -23,9 +23,10 @@ const charts = liveCharts(document.getElementById("charts"), {
 function show(job) {
   const before = progress.job;
   progress.show(job);
-  if (job.state !== before.state || job.confirmed !== before.confirmed) {
+  const hasFirst = before.best_trial === null && job.best_trial !== null;
+  if (job.state !== before.state || job.confirmed !== before.confirmed || hasFirst) {
     charts.want();
-    answer.want({ atOnce: job.state !== "running" });
+    answer.want({ atOnce: hasFirst || job.state !== "running" });
     // What came of it goes first now, unless somebody is looking further down.
     if (job.finished && !before.finished && scrollY < innerHeight / 2) {
       document.getElementById("charts").before(document.getElementById("answer"));
