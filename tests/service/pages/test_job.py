@@ -147,6 +147,7 @@ def test_a_reader_is_offered_nothing_that_changes(shared_live: Live) -> None:
     assert "<dialog" not in text
     assert "in the dashboard" not in text  # which is for administrators
     assert f'data-address="/jobs/{job["id"]}/answer"' in text
+    assert text.index('id="charts"') < text.index('id="answer"')  # while it runs
 
 
 def test_every_state_says_what_it_means(shared_live: Live) -> None:
