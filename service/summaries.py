@@ -26,7 +26,9 @@ def load(connection: Connection, job: Row[Any], kind: type[Found]) -> Found | No
 
 
 def keep(connection: Connection, job: Row[Any], summary: Summary) -> None:
-    """Keep the summary of a job as it is now, in place of an earlier one."""
+    """Keep the summary of a job as it is now, unless what is kept of it says as much already."""
+    if load(connection, job, type(summary)) is not None:
+        return
     forget(connection, job.id)
     values = {"job_id": job.id, "made_of": _made_of(job), "body": summary.model_dump_json()}
     connection.execute(insert(summaries).values(values))

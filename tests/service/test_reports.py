@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from service import budgets, jobs, reports, tables
+from service import budgets, jobs, reports, summaries, tables
 from service.errors import NotFound
 from service.reports import Reports
-from studies.report import Summary, summarise
+from studies.report import Report, Summary, summarise
 from tests.service.journeys import ENDLESS, until
 from tests.service.test_runner import add_dataset, in_state, opened, queue, row
 
@@ -104,6 +104,7 @@ def test_a_summary_that_an_earlier_version_kept_is_made_again(tmp_path: Path) ->
     with opened(tmp_path / "home") as services:
         job_id = queue(services, add_dataset(services))
         in_state(services, job_id, "completed")
+        services.runner.stop()  # nobody else keeps anything
         made = services.reports.summary("ann", job_id)
         with services.database.write() as connection:
             connection.execute(update(tables.summaries).values(body='{"metric": "log_loss"}'))
@@ -120,10 +121,30 @@ def test_the_report_of_a_job_that_has_ended_is_there_as_well(
     with opened(tmp_path / "home") as services:
         job_id = queue(services, add_dataset(services))
         in_state(services, job_id, "completed")
+        services.runner.stop()
         first = services.reports.report("ann", job_id)
-        services.runner.stop()  # nobody else keeps anything
         again = Reports(services.database)
         monkeypatch.setattr(reports, "summarise", None)
         monkeypatch.setattr(reports, "report_on", None)
         assert again.report("ann", job_id) == first
         assert again.summary("ann", job_id) == Summary.model_validate(first.model_dump())
+
+
+def test_a_summary_made_at_the_same_time_does_not_take_the_place_of_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path / "home") as services:
+        job_id = queue(services, add_dataset(services))
+        in_state(services, job_id, "completed")
+        services.runner.stop()
+        with services.database.write() as connection:
+            summaries.forget(connection, job_id)
+
+        def overtaken(*arguments: Any) -> Summary:
+            Reports(services.database).report("ann", job_id)
+            return summarise(*arguments)
+
+        monkeypatch.setattr(reports, "summarise", overtaken)
+        Reports(services.database).summary("ann", job_id)
+        with services.database.read() as connection:
+            assert summaries.load(connection, jobs.find(connection, job_id), Report) is not None
