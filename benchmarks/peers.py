@@ -51,8 +51,9 @@ def run_optuna(data: Data, spec: StudySpec, folder: Path, processes: int = 2) ->
     ready = context.Barrier(processes + 1)
     share = spec.budget.trials // processes
     workers = [
-        context.Process(target=_work, args=(data, spec, storage, share, number, ready))
-        for number in range(processes)
+        # Every process of every study draws its own numbers.
+        context.Process(target=_work, args=(data, spec, storage, share, seed, ready))
+        for seed in range(spec.seed * processes, (spec.seed + 1) * processes)
     ]
     for worker in workers:
         worker.start()
@@ -69,12 +70,12 @@ def run_optuna(data: Data, spec: StudySpec, folder: Path, processes: int = 2) ->
     return Run(seconds, study.best_value, (best.datetime_complete - start).total_seconds())
 
 
-def _work(data: Data, spec: StudySpec, storage: str, trials: int, number: int, ready: Any) -> None:
+def _work(data: Data, spec: StudySpec, storage: str, trials: int, seed: int, ready: Any) -> None:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = Space(spec)
     sampler = optuna.samplers.TPESampler(
-        seed=number,
+        seed=seed,
         multivariate=False,
         constant_liar=True,
         n_startup_trials=len(space.defaults()) + RANDOM_STARTS,

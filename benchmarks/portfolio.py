@@ -37,7 +37,7 @@ from studies.data.prepare import Data, prepare
 from studies.data.schema import describe
 from studies.portfolio import PATH
 from studies.resolve import resolve
-from studies.samplers.cube import Cube, Points
+from studies.samplers.cube import Cube, Points, mirrored
 from studies.space import Space
 from studies.spec import SpaceSpec, StudySpec, Task
 
@@ -46,7 +46,8 @@ SPACE = SpaceSpec(batch=["full", 32, 128])
 ROWS = 1500  # at most, of a table
 SPREAD = 1024  # configurations over the whole space
 ELITES = 12  # of every problem, whose neighbours are tried
-CHOSEN: dict[Task, int] = {"classification": 12, "regression": 6}
+GENERATIONS = 4  # of neighbours
+CHOSEN: dict[Task, int] = {"classification": 24, "regression": 6}
 ALIKE = 40  # ranks within so many of the best say the same: one training each is noisy
 
 
@@ -173,7 +174,7 @@ def near(cube: Cube, points: Points, rng: np.random.Generator) -> Points:
     moved[:, : len(cube.choices)] = points[:, : len(cube.choices)]
     other = rng.random((len(points), 2)) < 1 / 3
     moved[:, 1:3][other] = rng.random(other.sum())
-    return np.where(np.isnan(moved), rng.random(points.shape), moved.clip(0.0, 1.0))
+    return np.where(np.isnan(moved), rng.random(points.shape), mirrored(moved))
 
 
 def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -212,10 +213,12 @@ def main(tasks: Sequence[Task] = get_args(Task), processes: int = 2) -> None:
         points = np.concatenate([defaults, spread])
         with ProcessPoolExecutor(processes) as pool:
             values = everywhere(pool, problems, space, cube.params(points))
-            elites = np.argsort(values, axis=1)[:, :ELITES].flatten()
-            neighbours = near(cube, points[elites], rng)
-            further = everywhere(pool, problems, space, cube.params(neighbours))
-        points, values = np.concatenate([points, neighbours]), np.concatenate([values, further], 1)
+            for _ in range(GENERATIONS):
+                elites = np.argsort(values, axis=1)[:, :ELITES].flatten()
+                neighbours = near(cube, points[elites], rng)
+                further = everywhere(pool, problems, space, cube.params(neighbours))
+                points = np.concatenate([points, neighbours])
+                values = np.concatenate([values, further], 1)
         shown = Table(title=f"{task}: {len(points)} configurations on {len(problems)} problems")
         shown.add_column("configuration")
         shown.add_column("best rank so far, geometric mean", justify="right")

@@ -3,7 +3,7 @@
 A portfolio in the sense of Feurer et al. 2022 (Auto-Sklearn 2.0); Metz et al. 2020 (Using a Thousand
 Optimization Tasks to Learn Hyperparameter Search Strategies) do so for optimizers.
 `benchmarks.portfolio` chose it, on tables that samplers are not measured on: one for classifications, and
-a shorter one for regressions, where the sampler's own trials are worth more.
+one for regressions, of which a short study tries fewer: there the sampler's own trials are worth more.
 """
 
 import json
@@ -20,8 +20,11 @@ from studies.spec import Task
 PATH = Path(__file__).parent / "portfolio.json"
 """The chosen, by task, in the order in which to try them."""
 
-ONE_IN = 2
-"""Of a study's trials are from the portfolio at most: other tables may mislead."""
+FEW: dict[Task, int] = {"classification": 12, "regression": 6}
+"""So many are tried by a short study, but of half its trials at most: other tables may mislead."""
+
+ONE_IN = 8
+"""Of a longer study's trials may be from the portfolio: its first waves know nothing better."""
 
 
 def portfolio(space: Space, task: Task, trials: int) -> list[Configuration]:
@@ -35,13 +38,14 @@ def portfolio(space: Space, task: Task, trials: int) -> list[Configuration]:
             fitted = replace(one, batch=batch)
             if fitted not in found and space.contains(space.params(fitted)):
                 found.append(fitted)
-    return found[: -(-trials // ONE_IN)]
+    return found[: min(-(-trials // 2), max(FEW[task], trials // ONE_IN))]
 
 
 @cache
 def chosen(task: Task) -> tuple[Configuration, ...]:
-    """The whole portfolio of a task."""
-    return tuple(Configuration.from_dict(form) for form in json.loads(PATH.read_text())[task])
+    """The whole portfolio of a task; that of classifications serves regressions after their own."""
+    found = tuple(Configuration.from_dict(form) for form in json.loads(PATH.read_text())[task])
+    return found if task == "classification" else found + chosen("classification")
 
 
 def _nearest(batch: Batch, batches: list[Batch]) -> Iterator[Batch]:

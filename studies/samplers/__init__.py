@@ -37,4 +37,4 @@ def make_sampler(spec: StudySpec, space: Space) -> Sampler:
         case "tpe":
             return TPE(space, spec.goal)
         case "model":
-            return Model(cube, spec.goal)
+            return Model(cube, spec.goal, spec.budget.trials)

@@ -141,6 +141,14 @@ class Cube:
         return points
 
 
+def mirrored(points: Points) -> Points:
+    """Points from outside the cube as mirrors at its faces would have them; NaN stays.
+
+    Cut off there instead, most of what is drawn near a face would lie on it.
+    """
+    return 1.0 - np.abs(1.0 - np.abs(points) % 2.0)
+
+
 def _choices(space: Space) -> tuple[Choice, ...]:
     free = [(0, at) for at, name in enumerate(space.optimizers) if RULES[name].batches is None]
     return (

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.samplers.cube import Cube, Points
+from studies.samplers.cube import Cube, Points, mirrored
 from studies.samplers.features import Features
 from studies.samplers.gaussian_process import GaussianProcess
 from studies.samplers.standing import normal_scores, relative_losses, standing
@@ -28,9 +28,12 @@ from studies.spec import Goal
 CANDIDATES = 2400  # half of them anywhere, half near the best
 PROMISING = 600  # of them are drawn from
 DEVIATIONS = 2.0  # below its mean is how good a candidate may well be
+STARTED = 24  # trials that end before a model is fitted, at most: fewer lead it astray
 LEARNED_FROM = 400  # trials at most: the best and the latest
 PAIRED = 2  # waves in a row with single samples, or without
+SPARE = 16  # points drawn for each that is wanted: enough are alike
 CHANGED = 0.15  # how often a candidate near a good trial makes another choice
+CROSSED = 0.3  # how often one takes a number from another good trial
 
 
 class Model:
@@ -39,10 +42,12 @@ class Model:
     Args:
         cube: of the space.
         goal: the study's.
+        trials: that the study may have; a short one cannot afford many random ones.
     """
 
-    def __init__(self, cube: Cube, goal: Goal) -> None:
+    def __init__(self, cube: Cube, goal: Goal, trials: int) -> None:
         self._cube, self._goal = cube, goal
+        self._started = min(STARTED, len(cube.axes), trials // 4)
         self._features = Features(cube)
         # Of all trials so far, so that no wave reads them all again.
         self._points: Points = np.empty((0, len(cube.axes)))
@@ -60,10 +65,12 @@ class Model:
         """
         self._read(trials)
         ended = ~np.isnan(self._standings[:, 0])
-        if not ended.any():
-            return self._cube.params(rng.random((count, len(self._cube.axes))))
+        wave = trials[-1].user_attrs["wave"] + 1 if trials else 0
+        # Whether it has single samples, if that is settled.
+        wanted = bool(self._cube.single(self._points[-1:])[0]) if wave % PAIRED else None
+        if ended.sum() < max(self._started, 1):
+            return self._cube.params(self._by_chance(count, wanted, rng))
         points, standings = self._points[ended], self._standings[ended]
-        wave = trials[-1].user_attrs["wave"] + 1
         related = wave % 2 and self._goal.best is not None  # else no difference says how much it is
         scores = relative_losses(standings) if related else normal_scores(standings)
         learned = _learned_from(scores)
@@ -76,7 +83,6 @@ class Model:
         mean, deviation = process.predict(features)
         promising = np.argsort(mean - DEVIATIONS * deviation, kind="stable")[:PROMISING]
         single = self._cube.single(candidates[promising])
-        wanted = self._cube.single(self._points[-1:])[0] if wave % PAIRED else None
         chosen: list[int] = []
         for draw in process.draw(features[promising], count, rng):
             draw[chosen] = np.inf
@@ -96,18 +102,31 @@ class Model:
             if trials[place].state in {TrialState.COMPLETE, TrialState.PRUNED}:
                 self._standings[place] = standing(trials[place], self._goal)
 
+    def _by_chance(self, count: int, wanted: bool | None, rng: np.random.Generator) -> Points:
+        points = self._cube.switched(rng.random((SPARE * count, len(self._cube.axes))))
+        single = self._cube.single(points)
+        alike = points[single == (single[0] if wanted is None else wanted)]
+        return (alike if len(alike) >= count else points)[:count]
+
     def _candidates(self, best: Points, rng: np.random.Generator) -> Points:
         axes, choices = len(self._cube.axes), len(self._cube.choices)
         anywhere = rng.random((CANDIDATES // 2, axes))
         # Near the best trials, more of them near the very best, at distances of every order.
         rank = (len(best) * rng.random(CANDIDATES // 2) ** 2).astype(int)
+        parents = best[rank]
+        # Half of them have some numbers of another good trial, where that has them too.
+        other = (len(best) * rng.random(parents.shape) ** 2).astype(int)
+        numbers = best[other, np.arange(axes)]
+        crossed = (rng.random(parents.shape) < CROSSED) & ~np.isnan(numbers)
+        crossed[::2] = crossed[:, :choices] = False
+        parents = np.where(crossed, numbers, parents)
         away = 10 ** rng.uniform(-2, -0.5, (CANDIDATES // 2, 1))
-        near = best[rank] + away * rng.standard_normal((CANDIDATES // 2, axes))
-        near[:, :choices] = best[rank, :choices]
+        near = parents + away * rng.standard_normal((CANDIDATES // 2, axes))
+        near[:, :choices] = parents[:, :choices]
         again = rng.random(near.shape)
         near[:, :choices][rng.random((len(near), choices)) < CHANGED] = np.nan
         # What was changed, and what a new choice switches on, has no value yet.
-        near = np.where(np.isnan(near), again, near.clip(0.0, 1.0))
+        near = np.where(np.isnan(near), again, mirrored(near))
         return self._cube.switched(np.concatenate([anywhere, near]))
 
 

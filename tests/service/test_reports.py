@@ -147,4 +147,4 @@ def test_a_summary_made_at_the_same_time_does_not_take_the_place_of_a_report(
         monkeypatch.setattr(reports, "summarise", overtaken)
         Reports(services.database).summary("ann", job_id)
         with services.database.read() as connection:
-            assert summaries.load(connection, jobs.find(connection, job_id), Report) is not None
+            assert summaries.load(connection, jobs.get(connection, "ann", job_id), Report)

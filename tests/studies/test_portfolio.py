@@ -1,9 +1,9 @@
 from collections import Counter
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
-from studies.portfolio import chosen, portfolio
+from studies.portfolio import FEW, ONE_IN, chosen, portfolio
 from studies.search import Search
 from studies.space import Space
 from studies.spec import Task
@@ -51,13 +51,20 @@ def test_full_and_single_batches_have_nothing_near(task: Task) -> None:
 
 
 def test_a_study_starts_with_the_portfolio_of_its_task() -> None:
-    batch = {"batch": ["full", 32, 128]}
-    for spec in (resolved(space=batch), resolved(space=batch, task="regression", metric="rmse")):
+    fields: dict[str, Any] = {"space": {"batch": ["full", 32, 128]}, "budget": {"trials": 120}}
+    for spec in (resolved(**fields), resolved(**fields, task="regression", metric="rmse")):
         search = Search(spec)
-        asked = [t.params for t in search.ask(40) if "portfolio" in t.user_attrs]
+        asked = [t.params for t in search.ask(60) if "portfolio" in t.user_attrs]
         assert spec.task is not None
-        assert asked == [search.space.params(one) for one in chosen(spec.task)]
-    assert not set(map(str, chosen("regression"))) & set(map(str, chosen("classification")))
+        most = 120 // ONE_IN
+        assert FEW[spec.task] < most < len(chosen(spec.task))
+        assert asked == [search.space.params(one) for one in chosen(spec.task)[:most]]
+
+
+def test_regressions_try_their_own_first_and_then_that_of_classifications() -> None:
+    own = chosen("regression")[: FEW["regression"]]
+    assert chosen("regression") == own + chosen("classification")
+    assert not set(map(str, own)) & set(map(str, chosen("classification")))
 
 
 def test_optimizers_that_are_compared_have_no_head_start() -> None:
@@ -65,7 +72,9 @@ def test_optimizers_that_are_compared_have_no_head_start() -> None:
     assert not any("portfolio" in trial.user_attrs for trial in search.ask(40))
 
 
-@pytest.mark.parametrize(("trials", "most"), [(1, 1), (10, 5), (11, 6), (24, 12), (100, 12)])
+@pytest.mark.parametrize(
+    ("trials", "most"), [(1, 1), (10, 5), (11, 6), (24, 12), (100, 12), (160, 20)]
+)
 def test_no_more_than_half_of_the_trials_are_of_it(trials: int, most: int) -> None:
     space = {"batch": ["full", 32, 128]}
     search = Search(resolved(space=space, budget={"trials": trials}))

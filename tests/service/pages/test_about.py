@@ -6,12 +6,14 @@ import pytest
 
 from service.readiness import Obstacle, Readiness
 from tests.service.conftest import Live, live_server
+from tests.service.journeys import until
 from tests.service.test_authorisation import bearer
 
 pytestmark = pytest.mark.xdist_group("shared_live")
 
 
 def test_it_says_that_all_is_well(shared_live: Live) -> None:
+    until(lambda: shared_live.client.get("/readyz").status_code == 200)  # its worker has begun
     text = shared_live.client.get("/about").text
     health = shared_live.client.get("/healthz").json()
     assert f"Fallline {health['version']}" in text
