@@ -4,7 +4,8 @@ const RESTING = new Set(["paused", "completed", "failed", "cancelled"]);
 const AGAIN_MS = 5000;
 
 // Calls `heard.trial` and `heard.job` with what happens after an event, `heard.connection` with how
-// that is: "live", "lost", or "" where nothing is to come. Returns what begins (again) to follow.
+// that is: "live", "lost", or "" where nothing is to come. Returns what begins to follow anew, so that
+// what is still on its way, of the job as it was, is not heard any more.
 export function follow(address, after, heard) {
   let source = null;
   let last = after;
@@ -42,5 +43,8 @@ export function follow(address, after, heard) {
   // Somebody may have let it go on elsewhere.
   document.addEventListener("visibilitychange", () => document.hidden || begin());
   begin();
-  return begin;
+  return () => {
+    if (source) end();
+    begin();
+  };
 }
