@@ -59,7 +59,10 @@ def test_pictures_are_tuned_and_explained(live: Live, tmp_path: Path) -> None:
     assert started["inferred"]["model.kind"] == "'image' holds images"
     job = ended(live.client, started["id"])
     counts = job["counts"]
-    assert (job["state"], counts["completed"] + counts["diverged"]) == ("completed", counts["total"])
+    assert (job["state"], counts["completed"] + counts["diverged"]) == (
+        "completed",
+        counts["total"],
+    )
 
     address = f"/v1/jobs/{job['id']}/best"
     script = live.client.get(address, params={"format": "python"})
