@@ -34,7 +34,7 @@ def test_it_costs_no_wave_and_changes_no_result(machine: Machine, tmp_path: Path
     machine.start()
     until(machine.ready)
     with Patient(machine) as client:
-        study = Repeated(machine, client, tmp_path / "table.csv", trials=800, epochs=60)
+        study = Repeated(machine, client, tmp_path / "table.csv", trials=2400, epochs=60)
         job = study.begun("disturbed")
         for step in STEPS:
             shift.write_text(f"{step:+d}")
