@@ -224,14 +224,14 @@ def main(tasks: Sequence[Task] = get_args(Task), processes: int = 2) -> None:
         shown = Table(title=f"{task}: {len(points)} configurations on {len(problems)} problems")
         shown.add_column("configuration")
         shown.add_column("best rank so far, geometric mean", justify="right")
-        del chosen[task][KEPT[task] :]
+        kept, found = chosen[task][: KEPT[task]], list[dict[str, Any]]()
         for place, rank in greedy(values, len(defaults), CHOSEN[task] + KEPT[task]):
             (params,) = cube.params(points[[place]])
             form = space.configuration(params).as_dict()
-            if form not in chosen[task][: KEPT[task]]:
-                chosen[task].append(form)
+            if len(found) < CHOSEN[task] and form not in kept:
+                found.append(form)
                 shown.add_row(json.dumps(form), f"{rank:.1f}")
-        del chosen[task][KEPT[task] + CHOSEN[task] :]
+        chosen[task] = kept + found
         console.print(shown)
         np.savez(RESULTS / f"portfolio-{task}.npz", values=values, points=points)
     PATH.write_text(json.dumps(chosen, indent=1) + "\n")

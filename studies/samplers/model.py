@@ -47,7 +47,7 @@ class Model:
 
     def __init__(self, cube: Cube, goal: Goal, trials: int) -> None:
         self._cube, self._goal = cube, goal
-        self._started = min(STARTED, len(cube.axes), trials // 4)
+        self._started = max(1, min(STARTED, len(cube.axes), trials // 4))
         self._features = Features(cube)
         # Of all trials so far, so that no wave reads them all again.
         self._points: Points = np.empty((0, len(cube.axes)))
@@ -66,10 +66,9 @@ class Model:
         self._read(trials)
         ended = ~np.isnan(self._standings[:, 0])
         wave = trials[-1].user_attrs["wave"] + 1 if trials else 0
-        # Whether it has single samples, if that is settled.
-        wanted = bool(self._cube.single(self._points[-1:])[0]) if wave % PAIRED else None
-        if ended.sum() < max(self._started, 1):
-            return self._cube.params(self._by_chance(count, wanted, rng))
+        wants_single = bool(self._cube.single(self._points[-1:])[0]) if wave % PAIRED else None
+        if ended.sum() < self._started:
+            return self._cube.params(self._by_chance(count, wants_single, rng))
         points, standings = self._points[ended], self._standings[ended]
         related = wave % 2 and self._goal.best is not None  # else no difference says how much it is
         scores = relative_losses(standings) if related else normal_scores(standings)
@@ -86,9 +85,9 @@ class Model:
         chosen: list[int] = []
         for draw in process.draw(features[promising], count, rng):
             draw[chosen] = np.inf
-            alike = np.where(single == wanted, draw, np.inf)
+            alike = np.where(single == wants_single, draw, np.inf)
             chosen.append(int((alike if np.isfinite(alike).any() else draw).argmin()))
-            wanted = single[chosen[-1]]
+            wants_single = single[chosen[-1]]
         return self._cube.params(candidates[promising[chosen]])
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:
@@ -102,10 +101,10 @@ class Model:
             if trials[place].state in {TrialState.COMPLETE, TrialState.PRUNED}:
                 self._standings[place] = standing(trials[place], self._goal)
 
-    def _by_chance(self, count: int, wanted: bool | None, rng: np.random.Generator) -> Points:
+    def _by_chance(self, count: int, wants_single: bool | None, rng: np.random.Generator) -> Points:
         points = self._cube.switched(rng.random((SPARE * count, len(self._cube.axes))))
         single = self._cube.single(points)
-        alike = points[single == (single[0] if wanted is None else wanted)]
+        alike = points[single == (single[0] if wants_single is None else wants_single)]
         return (alike if len(alike) >= count else points)[:count]
 
     def _candidates(self, best: Points, rng: np.random.Generator) -> Points:

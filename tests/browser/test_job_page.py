@@ -193,6 +193,33 @@ def test_a_job_is_paused_and_goes_on(page: Page, shared_live: Live) -> None:
     expect(page.get_by_role("button", name="Delete")).to_be_visible()
 
 
+# What the stream says is heard a second late, unless the stream was closed by then.
+LATE = """
+const add = EventSource.prototype.addEventListener;
+EventSource.prototype.addEventListener = function (type, heard) {
+  const late = (event) => this.readyState === EventSource.CLOSED || heard(event);
+  add.call(this, type, (event) => setTimeout(late, 1000, event));
+};
+"""
+
+
+def test_a_job_goes_on_though_its_pause_is_heard_of_only_then(
+    page: Page, shared_live: Live
+) -> None:
+    job = submit(shared_live.client, upload(shared_live.client, table()), **ENDLESS)
+    page.add_init_script(LATE)
+    page.goto(f"/jobs/{job['id']}")
+    state = page.locator("[data-state]")
+    expect(state).to_have_text("running", timeout=TRAINED_MS)
+    page.get_by_role("button", name="Pause").click()
+    expect(state).to_have_text("paused")
+    page.wait_for_timeout(500)  # the stream looks five times a second
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_timeout(1500)
+    expect(state).to_have_text("running", timeout=TRAINED_MS)
+    shared_live.client.post(f"/v1/jobs/{job['id']}/cancel")
+
+
 def test_a_job_that_has_ended_goes_on_with_a_larger_budget(
     page: Page, shared_live: Live, forgiven: set[str]
 ) -> None:

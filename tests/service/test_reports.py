@@ -1,7 +1,8 @@
 """Reports are made once for all who ask, and exact as soon as a job rests."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import select, update
 from service import budgets, jobs, reports, summaries, tables
 from service.errors import NotFound
 from service.reports import Reports
+from service.services import Services
 from studies.report import Report, Summary, summarise
 from tests.service.journeys import ENDLESS, until
 from tests.service.test_runner import add_dataset, in_state, opened, queue, row
@@ -24,6 +26,16 @@ def counted(made: list[str]) -> Callable[..., Summary]:
         return summarise(*arguments)
 
     return make
+
+
+@contextmanager
+def ended(tmp_path: Path) -> Iterator[tuple[Services, str]]:
+    """Services and a job that has ended, of which nobody else keeps anything any more."""
+    with opened(tmp_path / "home") as services:
+        job_id = queue(services, add_dataset(services))
+        in_state(services, job_id, "completed")
+        services.runner.stop()
+        yield services, job_id
 
 
 def test_a_report_is_made_again_only_when_its_job_has_gone_on(
@@ -101,10 +113,7 @@ def test_the_summary_of_a_job_that_has_ended_is_there_when_the_server_starts_aga
 
 
 def test_a_summary_that_an_earlier_version_kept_is_made_again(tmp_path: Path) -> None:
-    with opened(tmp_path / "home") as services:
-        job_id = queue(services, add_dataset(services))
-        in_state(services, job_id, "completed")
-        services.runner.stop()  # nobody else keeps anything
+    with ended(tmp_path) as (services, job_id):
         made = services.reports.summary("ann", job_id)
         with services.database.write() as connection:
             connection.execute(update(tables.summaries).values(body='{"metric": "log_loss"}'))
@@ -118,10 +127,7 @@ def test_a_summary_that_an_earlier_version_kept_is_made_again(tmp_path: Path) ->
 def test_the_report_of_a_job_that_has_ended_is_there_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with opened(tmp_path / "home") as services:
-        job_id = queue(services, add_dataset(services))
-        in_state(services, job_id, "completed")
-        services.runner.stop()
+    with ended(tmp_path) as (services, job_id):
         first = services.reports.report("ann", job_id)
         again = Reports(services.database)
         monkeypatch.setattr(reports, "summarise", None)
@@ -133,10 +139,7 @@ def test_the_report_of_a_job_that_has_ended_is_there_as_well(
 def test_a_summary_made_at_the_same_time_does_not_take_the_place_of_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with opened(tmp_path / "home") as services:
-        job_id = queue(services, add_dataset(services))
-        in_state(services, job_id, "completed")
-        services.runner.stop()
+    with ended(tmp_path) as (services, job_id):
         with services.database.write() as connection:
             summaries.forget(connection, job_id)
 
