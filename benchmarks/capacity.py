@@ -29,8 +29,8 @@ class Costs:
 
     Attributes:
         trial: of the server, to propose, tell and store one trial, and
-        wave: for each wave besides, mostly to fit the model; together what `benchmarks.overhead` finds at
-            100 trials (waves of 25) and at 10,000 (waves of 256).
+        wave: for each wave besides, mostly to fit the model; together what `benchmarks.overhead` found at
+            100 trials (in waves of 25 then) and at 10,000 (waves of 256).
         task: of the scheduler, for each wave.
     """
 

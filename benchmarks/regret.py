@@ -1,8 +1,10 @@
 """How far a study is from the best known after so many trials: Fallline's sampler against Optuna's.
 
 Every trial is a real training on a small table; studies of all seeds advance side by side, so that
-their trainings fill stacks. Optuna's TPE is asked for one trial at a time and told at once, as it
-is used best; Fallline's model is asked for whole waves, each optimizer's defaults first.
+their trainings fill stacks. A study's seed draws first weights and batches as well, so that each has a
+landscape of its own (all have the same one with `--shared`: its luck is then in every study). Optuna's
+TPE is asked for one trial at a time and told at once, as it is used best; Fallline's model is asked
+for whole waves, each optimizer's defaults first.
 """
 
 import argparse
@@ -112,7 +114,9 @@ def described(table: str, space: str, seed: int, trials: int) -> StudySpec:
     )
 
 
-def best_so_far(table: str, space: str, side: str, budget: int, seeds: int) -> NDArray[np.float64]:
+def best_so_far(
+    table: str, space: str, side: str, budget: int, seeds: int, shared: bool
+) -> NDArray[np.float64]:
     """The lowest value after every trial of every study: (seeds, budget)."""
     rows = data(table, 0)
     specs = [described(table, space, seed, budget) for seed in range(seeds)]
@@ -121,9 +125,9 @@ def best_so_far(table: str, space: str, side: str, budget: int, seeds: int) -> N
     while len(found[0]) < budget:
         asked = [study.ask(budget) for study in studies]
         configurations = [configuration for wave in asked for configuration in wave]
-        # All studies train from the same seed: they search the same landscape.
-        values = scores(rows, specs[0], configurations, [0] * len(configurations), rows.validation)
         size = len(asked[0])
+        drawn = [0 if shared else spec.seed for spec in specs for _ in range(size)]
+        values = scores(rows, specs[0], configurations, drawn, rows.validation)
         for place, study in enumerate(studies):
             wave = values[place * size : (place + 1) * size]
             study.tell(wave)
@@ -132,12 +136,12 @@ def best_so_far(table: str, space: str, side: str, budget: int, seeds: int) -> N
 
 
 def ends_of(
-    table: str, space: str, side: str, budgets: Sequence[int], seeds: int
+    table: str, space: str, side: str, budgets: Sequence[int], seeds: int, shared: bool = False
 ) -> list[NDArray[np.float64]]:
     """The lowest value of every study, for each budget: (seeds,) each."""
     if side == "Fallline's model":  # its waves depend on the budget: each is a study of its own
-        return [best_so_far(table, space, side, budget, seeds)[:, -1] for budget in budgets]
-    whole = best_so_far(table, space, side, max(budgets), seeds)
+        return [best_so_far(table, space, side, each, seeds, shared)[:, -1] for each in budgets]
+    whole = best_so_far(table, space, side, max(budgets), seeds, shared)
     return [whole[:, budget - 1] for budget in budgets]
 
 
@@ -146,6 +150,7 @@ def main(
     spaces: Sequence[str] = tuple(SPACES),
     budgets: Sequence[int] = BUDGETS,
     seeds: int = 30,
+    shared: bool = False,
 ) -> None:
     """Measure all, print the table, write JSON."""
     torch.set_num_threads(1)
@@ -160,8 +165,11 @@ def main(
     written = []
     for table in tables:
         for space in spaces:
-            curves = {side: ends_of(table, space, side, budgets, seeds) for side in SIDES}
-            known = min(values.min() for ends in curves.values() for values in ends)
+            curves = {side: ends_of(table, space, side, budgets, seeds, shared) for side in SIDES}
+            # Of each landscape.
+            known = np.min([values for ends in curves.values() for values in ends], axis=0)
+            if shared:
+                known = known.min()
             for side, ends in curves.items():
                 cells = [
                     f"{(values - known).mean():.4f} ({values.std() / seeds**0.5:.4f})"
@@ -184,4 +192,5 @@ if __name__ == "__main__":
     parser.add_argument("--spaces", nargs="+", default=list(SPACES))
     parser.add_argument("--budgets", nargs="+", type=int, default=list(BUDGETS))
     parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--shared", action="store_true", help="one landscape for all studies")
     main(**vars(parser.parse_args()))

@@ -47,10 +47,10 @@ class Told:
 def wave_size(trials: int, asked: int = 0) -> int:
     """Trials of the next wave: few at first, so that the sampler learns early, then more.
 
-    A quarter of those asked for so far, so that what a sampler does with all trials is done the
+    An eighth of those asked for so far, so that what a sampler does with all trials is done the
     less often the more there are; never above a sixth of the trials allowed, nor below 8.
     """
-    return max(8, min(max(16, asked // 4), trials // 6, 256))
+    return max(8, min(max(16, asked // 8), trials // 6, 256))
 
 
 def run_study(

@@ -1,7 +1,7 @@
 """The ask-and-tell side of a study: configurations known to be good, then what its sampler says.
 
-Every optimizer's default comes first, of half as many as there are trials if not all have room; then
-what earlier studies found, then the portfolio.
+Every optimizer's default comes first, if not all have room one in six trials; then what earlier
+studies found, then the portfolio.
 
 Everything follows from the stored trials and transferred configurations: the numbers that a wave is
 drawn with are made from the study's seed and the number of the wave's first trial.
@@ -21,6 +21,9 @@ from studies.space import Space, contests
 from studies.spec import BudgetSpec, StudySpec
 from studies.transfer import Transferred
 
+ONE_IN = 6
+"""Of the trials are defaults where not all have room: the portfolio is likelier to be good."""
+
 
 class _Contest:
     """A sampler and what it may choose from: all optimizers, or one that is compared.
@@ -33,7 +36,7 @@ class _Contest:
         self.space = Space(spec)
         defaults, trials = self.space.defaults(), spec.budget.trials
         if len(defaults) > trials and spec.question == "search":
-            defaults = defaults[: -(-trials // 2)]  # leave room for what is likelier to be good
+            defaults = defaults[: -(-trials // ONE_IN)]
         self.first: list[tuple[dict[str, Any], dict[str, Any]]] = [
             *((self.space.params(one), {"default": True}) for one in defaults),
             *(

@@ -76,8 +76,7 @@ class Model:
         process = GaussianProcess(
             self._features(points[learned]), scores[learned], self._features.groups
         )
-        best = points[np.argsort(scores, kind="stable")[: max(5, len(points) // 10)]]
-        candidates = self._candidates(best, rng)
+        candidates = self._candidates(points[np.argsort(scores, kind="stable")], rng)
         features = self._features(candidates)
         mean, deviation = process.predict(features)
         promising = np.argsort(mean - DEVIATIONS * deviation, kind="stable")[:PROMISING]
@@ -107,15 +106,15 @@ class Model:
         alike = points[single == (single[0] if wants_single is None else wants_single)]
         return (alike if len(alike) >= count else points)[:count]
 
-    def _candidates(self, best: Points, rng: np.random.Generator) -> Points:
+    def _candidates(self, ranked: Points, rng: np.random.Generator) -> Points:
+        """Anywhere, and near good ones of what was tried, given best first."""
         axes, choices = len(self._cube.axes), len(self._cube.choices)
         anywhere = rng.random((CANDIDATES // 2, axes))
-        # Near the best trials, more of them near the very best, at distances of every order.
-        rank = (len(best) * rng.random(CANDIDATES // 2) ** 2).astype(int)
-        parents = best[rank]
+        # At distances of every order.
+        parents = ranked[self._good(ranked, CANDIDATES // 2, rng)]
         # Half of them have some numbers of another good trial, where that has them too.
-        other = (len(best) * rng.random(parents.shape) ** 2).astype(int)
-        numbers = best[other, np.arange(axes)]
+        other = (_good(len(ranked)) * rng.random(parents.shape) ** 2).astype(int)
+        numbers = ranked[other, np.arange(axes)]
         crossed = (rng.random(parents.shape) < CROSSED) & ~np.isnan(numbers)
         crossed[::2] = crossed[:, :choices] = False
         parents = np.where(crossed, numbers, parents)
@@ -127,6 +126,27 @@ class Model:
         # What was changed, and what a new choice switches on, has no value yet.
         near = np.where(np.isnan(near), again, mirrored(near))
         return self._cube.switched(np.concatenate([anywhere, near]))
+
+    def _good(self, ranked: Points, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Places of good trials, the better the more often.
+
+        Half are among the best of all; half among those of one optimizer, a leading one more often,
+        or whichever leads would be the only one to be tuned.
+        """
+        chosen = self._cube.chosen(ranked)[:, 0]
+        leading = chosen[np.sort(np.unique(chosen, return_index=True)[1])]
+        groups = [np.arange(len(ranked)), *(np.flatnonzero(chosen == each) for each in leading)]
+        group = 1 + (len(leading) * rng.random(count) ** 2).astype(int)
+        group[: count // 2] = 0
+        good = np.array([_good(len(each)) for each in groups])
+        rank = (good[group] * rng.random(count) ** 2).astype(int)
+        first = np.cumsum([0, *map(len, groups[:-1])])
+        return np.asarray(np.concatenate(groups)[first[group] + rank])
+
+
+def _good(trials: int) -> int:
+    """How many of so many trials are good ones to be near."""
+    return min(trials, max(5, trials // 10))
 
 
 def _learned_from(scores: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -40,8 +40,8 @@ def test_a_study_has_as_many_trials_as_its_budget_says(trials: int, in_flight: i
 @pytest.mark.parametrize(
     ("trials", "asked", "size"),
     [
-        (1, 0, 8), (60, 0, 10), (60, 50, 10), (96, 0, 16), (400, 0, 16), (400, 100, 25),
-        (400, 300, 66), (100_000, 0, 16), (100_000, 5000, 256),
+        (1, 0, 8), (60, 0, 10), (60, 50, 10), (96, 0, 16), (400, 0, 16), (400, 100, 16),
+        (400, 200, 25), (1000, 2000, 166), (100_000, 0, 16), (100_000, 5000, 256),
     ],
 )  # fmt: skip
 def test_waves_grow_with_the_study_up_to_a_limit(trials: int, asked: int, size: int) -> None:

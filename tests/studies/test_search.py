@@ -1,3 +1,4 @@
+import math
 from collections import Counter, deque
 from copy import copy
 from statistics import median
@@ -5,6 +6,7 @@ from statistics import median
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from optimizers.configuration import Configuration
 from optimizers.registry import RULES
 from studies.portfolio import portfolio
 from studies.search import Search
@@ -110,12 +112,12 @@ def test_optimizers_whose_learning_rate_is_not_searched_are_compared_too(sampler
     assert {trial.params["optimizer"] for trial in trials} == {*rateless, "sgd"}
 
 
-def test_where_not_all_defaults_have_room_half_the_trials_are_for_likelier_ones() -> None:
+def test_where_not_all_defaults_have_room_most_trials_are_for_likelier_ones() -> None:
     space = {"optimizers": "all", "batch": [32, 128]}
     search = Search(resolved(space=space, budget={"trials": 25}))
     asked = search.ask(25)
-    assert [trial.user_attrs["default"] for trial in asked] == [True] * 13 + [False] * 12
-    assert all(trial.user_attrs.get("portfolio") for trial in asked[13:])
+    assert [trial.user_attrs["default"] for trial in asked] == [True] * 5 + [False] * 20
+    assert all(trial.user_attrs.get("portfolio") for trial in asked[5:17])
     compared = Search(resolved(space=space, budget={"trials": 25}, question="compare"))
     assert len({trial.params["optimizer"] for trial in compared.ask(25)}) == 25
 
@@ -172,3 +174,27 @@ def test_samplers_learn_from_what_they_are_told(learner: str) -> None:
         )
 
     assert late(learner) < 0.5 * late("random")
+
+
+def test_an_optimizer_that_does_not_lead_is_tuned_as_well() -> None:
+    """Adam is soon as good as it can be; Adagrad is far better, in a small part of its space."""
+
+    def value(found: Configuration) -> float:
+        rate = math.log10(found.hyperparameters["learning_rate"])
+        if found.optimizer == "adam":
+            return 0.3 + 0.01 * abs(rate + 3)
+        away = ((rate + 1.6) / 0.6) ** 2
+        warmup = ((found.schedule_hyperparameters["warmup"] - 0.15) / 0.1) ** 2
+        return 0.9 - 0.6 * math.exp(-away) - 0.3 * math.exp(-9 * away - warmup)
+
+    space = {"optimizers": ["adam", "adagrad"], "schedules": ["cosine"], "batch": [32]}
+    search = Search(resolved(space=space, seed=1, budget={"trials": 200}))
+    values = []
+    while search.asked < 200:
+        trials = search.ask(16)
+        for trial in trials:
+            trial.state = TrialState.COMPLETE
+            trial.value = value(search.space.configuration(trial.params))
+            values.append(trial.value)
+        search.tell(trials)
+    assert min(values) < 0.05
