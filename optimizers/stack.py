@@ -19,7 +19,8 @@ from optimizers.problem import Examples, Problem
 from optimizers.slice import slices
 
 BLOW_UP = 100.0
-"""An epoch's mean training loss above this multiple of the untrained loss counts as diverged."""
+"""A last epoch's mean training loss above this multiple of the untrained loss counts as diverged. Not
+an earlier one's: the first steps of a large rate overshoot, and what recovers may be the best."""
 
 PREPARED_STEPS = 256
 """Coefficients are made for so many steps at once, as far as they are known."""
@@ -113,6 +114,7 @@ class Stack:
         self._slices = list(slices(ordered, self._weights, self._layout))
         untrained = self._evaluate(validation)
         self._ceiling = untrained["loss"] * BLOW_UP  # (K,)
+        self._above: dict[int, int] = {}  # since which step, by trial; it may yet recover
         for row, trial in enumerate(self._row):
             self.outcomes[trial].untrained = {
                 name: float(values[row]) for name, values in untrained.items()
@@ -136,19 +138,26 @@ class Stack:
         metrics = self._evaluate(self.validation)
         bad = ~torch.isfinite(losses) | (losses > self._ceiling[:, None])
         finite = torch.stack([torch.isfinite(values) for values in metrics.values()]).all(0)
-        gone = ~finite | ~torch.isfinite(mean) | (mean > self._ceiling)
-        if self._rehearsal:
-            gone[:] = False
+        high = mean > self._ceiling
         first_bad = torch.where(bad.any(1), bad.int().argmax(1), self.steps_an_epoch - 1)
         before = self._steps_done
         self._steps_done += self.steps_an_epoch
+        gone = ~finite | ~torch.isfinite(mean)
+        if self._steps_done == self.total_steps:
+            gone |= high
+        if self._rehearsal:
+            gone[:] = False
         for part in self._slices:
             part.observe(metrics["loss"], self._steps_done, self.total_steps)
         columns = {name: values.tolist() for name, values in metrics.items()}
         for row, (trial, lost) in enumerate(zip(self._row, gone.tolist(), strict=True)):
             outcome = self.outcomes[trial]
+            if lost or high[row]:
+                since = self._above.setdefault(trial, before + int(first_bad[row]) + 1)
+            else:
+                self._above.pop(trial, None)
             if lost:
-                outcome.diverged_at = before + int(first_bad[row]) + 1
+                outcome.diverged_at = since
                 continue
             outcome.training_loss.append(float(mean[row]))
             for name, values in columns.items():
