@@ -133,7 +133,7 @@ def train_plainly(
     value = math.inf
     for epoch in range(1, epochs + 1):
         model.train()
-        for rows in torch.randperm(len(inputs), generator=order).split(batch):
+        for rows in torch.split(torch.randperm(len(inputs), generator=order), batch):
             optimizer.zero_grad()
             loss = loss_function(model(inputs[rows]), targets[rows])
             loss.backward()

@@ -19,8 +19,8 @@ from optimizers.problem import Examples, Problem
 from optimizers.slice import slices
 
 BLOW_UP = 100.0
-"""A last epoch's mean training loss above this multiple of the untrained loss counts as diverged. Not
-an earlier one's: the first steps of a large rate overshoot, and what recovers may be the best."""
+"""A trial whose mean training loss rose above this multiple of the untrained loss has diverged if its
+validation loss ends above that. It trains on: large rates overshoot, and what recovers may be best."""
 
 PREPARED_STEPS = 256
 """Coefficients are made for so many steps at once, as far as they are known."""
@@ -113,8 +113,8 @@ class Stack:
         ordered = [configurations[trial] for trial in self._row]
         self._slices = list(slices(ordered, self._weights, self._layout))
         untrained = self._evaluate(validation)
-        self._ceiling = untrained["loss"] * BLOW_UP  # (K,)
-        self._above: dict[int, int] = {}  # since which step, by trial; it may yet recover
+        self._start = untrained["loss"]  # (K,)
+        self._blown: dict[int, int] = {}  # at which step, by trial
         for row, trial in enumerate(self._row):
             self.outcomes[trial].untrained = {
                 name: float(values[row]) for name, values in untrained.items()
@@ -136,15 +136,18 @@ class Stack:
             return False
         losses, mean = trained
         metrics = self._evaluate(self.validation)
-        bad = ~torch.isfinite(losses) | (losses > self._ceiling[:, None])
+        ceiling = self._start * BLOW_UP
+        bad = ~torch.isfinite(losses) | (losses > ceiling[:, None])
         finite = torch.stack([torch.isfinite(values) for values in metrics.values()]).all(0)
-        high = mean > self._ceiling
         first_bad = torch.where(bad.any(1), bad.int().argmax(1), self.steps_an_epoch - 1)
         before = self._steps_done
         self._steps_done += self.steps_an_epoch
+        for row in (~(mean <= ceiling)).nonzero().flatten().tolist():
+            self._blown.setdefault(self._row[row], before + int(first_bad[row]) + 1)
         gone = ~finite | ~torch.isfinite(mean)
         if self._steps_done == self.total_steps:
-            gone |= high
+            blown = torch.tensor([trial in self._blown for trial in self._row])
+            gone |= blown.to(gone.device) & (metrics["loss"] > self._start)
         if self._rehearsal:
             gone[:] = False
         for part in self._slices:
@@ -152,12 +155,9 @@ class Stack:
         columns = {name: values.tolist() for name, values in metrics.items()}
         for row, (trial, lost) in enumerate(zip(self._row, gone.tolist(), strict=True)):
             outcome = self.outcomes[trial]
-            if lost or high[row]:
-                since = self._above.setdefault(trial, before + int(first_bad[row]) + 1)
-            else:
-                self._above.pop(trial, None)
             if lost:
-                outcome.diverged_at = since
+                now = before + int(first_bad[row]) + 1
+                outcome.diverged_at = self._blown.get(trial, now)
                 continue
             outcome.training_loss.append(float(mean[row]))
             for name, values in columns.items():
@@ -273,7 +273,7 @@ class Stack:
         self._steps_prepared = self._steps_done
         self._row = [self._row[row] for row in rows]
         self._stream = [self._stream[row] for row in rows]
-        self._ceiling = self._ceiling[rows]
+        self._start = self._start[rows]
         self._lay_out(self._weights[rows])
 
 

@@ -172,7 +172,8 @@ def _train(asked: Asked, trials: list[Configuration], *, steps_an_epoch: int) ->
 
 def _descent(path: Path, rate: float, outcome: Outcome) -> Descent:
     x, y, height, distance = (
-        [outcome.untrained[name], *outcome.metrics.get(name, [])]
+        # To where it left, though it went on in the hope that it would come back.
+        [outcome.untrained[name], *outcome.metrics.get(name, [])][: outcome.diverged_at]
         for name in ("x", "y", "loss", "distance")
     )
     return Descent(
