@@ -37,7 +37,7 @@ class Descent(BaseModel):
         y: likewise.
         height: above the deepest point.
         distance: of the last from the nearest deepest point.
-        diverged_at: the step at which it left, a hundred times as high as the start or nowhere.
+        diverged_at: the step at which it left: nowhere, or a hundred times as high as the start, for good.
     """
 
     optimizer: str
