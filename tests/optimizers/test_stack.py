@@ -212,6 +212,10 @@ def first_bad_step(trial: Configuration, epochs: int) -> int:
     [
         pytest.param(sgd(1e300), id="not finite at once"),
         pytest.param(sgd(1e4), id="finite but far too high"),
+        pytest.param(
+            Configuration("sgd", {"learning_rate": 3e3}, "linear", {"warmup": 0.5}),
+            id="while it warms up",
+        ),
     ],
 )
 def test_a_diverging_trial_leaves_and_disturbs_nobody(lost: Configuration) -> None:

@@ -182,7 +182,8 @@ def test_an_optimizer_that_does_not_lead_is_tuned_as_well() -> None:
     def value(found: Configuration) -> float:
         rate = math.log10(found.hyperparameters["learning_rate"])
         if found.optimizer == "adam":
-            return 0.3 + 0.01 * abs(rate + 3)
+            momentum = math.log10(1 - found.hyperparameters["beta1"])
+            return 0.3 + 0.01 * abs(rate + 3) + 0.01 * abs(momentum + 1)
         away = ((rate + 1.6) / 0.6) ** 2
         warmup = ((found.schedule_hyperparameters["warmup"] - 0.15) / 0.1) ** 2
         return 0.9 - 0.6 * math.exp(-away) - 0.3 * math.exp(-9 * away - warmup)
