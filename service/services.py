@@ -31,6 +31,7 @@ from service.runner import Runner
 from service.settings import Settings
 from service.store import Store
 from service.tables import now
+from service.threads import one_thread
 from service.webhooks import Receivers
 from service.workers import Membership, Workers
 
@@ -93,7 +94,10 @@ def open_services(settings: Settings, hire: Hire = Workers) -> Iterator[Services
         StartupError: something cannot be opened; the text is one line for the terminal.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study it makes
-    with Database(settings.database_url, synchronous=settings.synchronous) as database:
+    with (
+        one_thread(),
+        Database(settings.database_url, synchronous=settings.synchronous) as database,
+    ):
         # Only now: the database's lock says that no other server uses this home.
         private_files.make_folder(settings.home)
         token = tokens.ensure_local(database, settings.token_file, settings.token)
