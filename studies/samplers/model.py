@@ -6,7 +6,8 @@ Kandasamy et al. 2018, Parallelised Bayesian Optimisation via Thompson Sampling)
 out by itself, and as widely as little is known.
 
 Waves take turns at what they learn: from ranks a wave finds its way on a plateau, where all is
-nearly equal; from relative losses it leaves the plateau for what was hardly tried.
+nearly equal; from relative losses it leaves the plateau for what was hardly tried; from who is among the
+best it goes where luck varies most, as at the edge of divergence, whatever the mean is there.
 
 Trials on single samples take many times the steps of others, and many of them in one stack hardly more
 time than one. So a wave has only such trials or none, and a wave that trains beside it likewise.
@@ -22,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.samplers.cube import Cube, Points, mirrored
 from studies.samplers.features import Features
 from studies.samplers.gaussian_process import GaussianProcess
-from studies.samplers.standing import normal_scores, relative_losses, standing
+from studies.samplers.standing import among_best, normal_scores, relative_losses, standing
 from studies.spec import Goal
 
 CANDIDATES = 2400  # half of them anywhere, half near the best
@@ -70,13 +71,12 @@ class Model:
         if ended.sum() < self._started:
             return self._cube.params(self._by_chance(count, wants_single, rng))
         points, standings = self._points[ended], self._standings[ended]
-        related = wave % 2 and self._goal.best is not None  # else no difference says how much it is
-        scores = relative_losses(standings) if related else normal_scores(standings)
-        learned = _learned_from(scores)
+        ranks, scores = normal_scores(standings), self._scores(standings, wave)
+        learned = _learned_from(ranks)
         process = GaussianProcess(
             self._features(points[learned]), scores[learned], self._features.groups
         )
-        candidates = self._candidates(points[np.argsort(scores, kind="stable")], rng)
+        candidates = self._candidates(points[np.argsort(ranks, kind="stable")], rng)
         features = self._features(candidates)
         mean, deviation = process.predict(features)
         promising = np.argsort(mean - DEVIATIONS * deviation, kind="stable")[:PROMISING]
@@ -88,6 +88,14 @@ class Model:
             chosen.append(int((alike if np.isfinite(alike).any() else draw).argmin()))
             wants_single = single[chosen[-1]]
         return self._cube.params(candidates[promising[chosen]])
+
+    def _scores(self, standings: NDArray[np.float64], wave: int) -> NDArray[np.float64]:
+        """What this wave learns from, lower being better."""
+        turn = wave % 3
+        # Where nobody knows the best value there can be, no difference says how much it is.
+        if turn == 1 and self._goal.best is not None:
+            return relative_losses(standings)
+        return among_best(standings) if turn == 2 else normal_scores(standings)
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:
         """Add the points of trials that are new, and the standings of those that have ended."""

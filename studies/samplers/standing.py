@@ -17,6 +17,8 @@ Standing = tuple[float, float, float]
 """Whether and how it ended, where, and its loss; compared from the left, lower being better."""
 
 FIRST = 24  # completed trials: what losses are related to, before a sampler crowds its favourites
+BEST = 0.15  # of the trials are the best ones
+FEWEST_BEST = 6  # fewer say nothing of where they are
 NEGLIGIBLE = 1e-3  # of their median: losses this small are alike
 
 
@@ -36,6 +38,23 @@ def normal_scores(standings: NDArray[np.float64]) -> NDArray[np.float64]:
     places = np.empty(len(order))
     places[order] = np.concatenate([[0], np.cumsum(steps)])
     return np.asarray(ndtri((rankdata(places) - 0.5) / len(places)))
+
+
+def among_best(standings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whether each trial is among the best `BEST` of them, with mean 0 and variance 1, lower being better.
+
+    Args:
+        standings: a `Standing` each, (n, 3).
+
+    Returns:
+        (n,); normal scores if they are too few, or all alike.
+    """
+    scores = normal_scores(standings)
+    count = int(BEST * len(scores))
+    if count < FEWEST_BEST:
+        return scores
+    good = scores <= np.sort(scores)[count - 1]
+    return scores if good.all() else np.asarray((good.mean() - good) / good.std())
 
 
 def relative_losses(standings: NDArray[np.float64]) -> NDArray[np.float64]:

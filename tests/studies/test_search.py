@@ -1,7 +1,8 @@
 import math
 from collections import Counter, deque
 from copy import copy
-from statistics import median
+from random import Random
+from statistics import mean, median
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
@@ -199,3 +200,30 @@ def test_an_optimizer_that_does_not_lead_is_tuned_as_well() -> None:
             values.append(trial.value)
         search.tell(trials)
     assert min(values) < 0.05
+
+
+def test_a_third_of_the_waves_go_where_luck_varies_most() -> None:
+    """Near divergence, where rates are worse on average, one in four is better than all others."""
+
+    def near_divergence(found: Configuration) -> bool:
+        return math.log10(found.hyperparameters["learning_rate"]) > -1.5
+
+    def value(found: Configuration, luck: float) -> float:
+        if near_divergence(found):
+            return 0.1 + 0.3 * luck if luck < 1 / 4 else 0.9
+        return 0.5 + 0.1 * luck
+
+    space = {"optimizers": ["adam"], "schedules": ["cosine"], "batch": [32]}
+    spec = resolved(space=space, budget={"trials": 400})
+    chance, draws = Search(spec.model_copy(update={"sampler": "random"})), Random(0)
+    known = [trial for _ in range(14) for trial in chance.ask(16)]
+    for trial in known:
+        trial.state = TrialState.COMPLETE
+        trial.value = value(chance.space.configuration(trial.params), draws.random())
+
+    def share(waves: int) -> float:
+        asked = Search(spec, known[: 16 * waves]).ask(64)
+        return mean(near_divergence(chance.space.configuration(trial.params)) for trial in asked)
+
+    assert share(12) == 0.0  # by ranks
+    assert share(14) > 0.1

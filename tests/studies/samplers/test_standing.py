@@ -5,7 +5,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.samplers.standing import normal_scores, relative_losses, standing
+from studies.samplers.standing import among_best, normal_scores, relative_losses, standing
 from studies.spec import GOALS, Metric
 
 
@@ -86,3 +86,22 @@ def test_useless_is_useless() -> None:
 @pytest.mark.parametrize("values", [[None, None], [0.0, 0.0, 0.0, None], [0.3] * 30])
 def test_trials_that_do_not_differ_stand_by_rank(values: list[float | None]) -> None:
     assert related(values).tolist() == scored([trial(value) for value in values], "rmse").tolist()
+
+
+def best(values: list[float | None]) -> np.ndarray:
+    return among_best(np.array([standing(trial(value), GOALS["rmse"]) for value in values]))
+
+
+def test_who_is_among_the_best_is_alike_and_so_are_all_others() -> None:
+    values: list[float | None] = [None, *np.random.default_rng(0).permutation(99).tolist()]
+    found = best(values)
+    good = [value is not None and value < 15 for value in values]
+    assert found.mean() == pytest.approx(0.0, abs=1e-12)
+    assert found.std() == pytest.approx(1.0)
+    assert np.ptp(found[good]) == np.ptp(found[np.invert(good)]) == 0.0
+    assert found[good][0] < found[np.invert(good)][0]
+
+
+@pytest.mark.parametrize("values", [[float(value) for value in range(39)], [0.3] * 100])
+def test_the_best_are_told_by_rank_where_they_are_few_or_all(values: list[float | None]) -> None:
+    assert best(values).tolist() == scored([trial(value) for value in values], "rmse").tolist()
