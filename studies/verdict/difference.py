@@ -20,7 +20,7 @@ from scipy import optimize, stats
 from studies.verdict.evidence import Arm, Floats
 from studies.verdict.models import About
 
-DRAWN = 0.75  # of the fewer trials; with all, 8 % false winners under TPE (3 finalists each)
+DRAWN = 2 / 3  # of the fewer trials; with all, 8 % false winners under TPE (3 finalists each)
 NEGLIGIBLE = 1e-6  # probability below which a pick is left out
 UNEVEN = 0.6  # fewer trials than this share of the other's: the sampler may have given up on it
 

@@ -177,31 +177,6 @@ def test_samplers_learn_from_what_they_are_told(learner: str) -> None:
     assert late(learner) < 0.5 * late("random")
 
 
-def test_an_optimizer_that_does_not_lead_is_tuned_as_well() -> None:
-    """Adam is soon as good as it can be; Adagrad is far better, in a small part of its space."""
-
-    def value(found: Configuration) -> float:
-        rate = math.log10(found.hyperparameters["learning_rate"])
-        if found.optimizer == "adam":
-            momentum = math.log10(1 - found.hyperparameters["beta1"])
-            return 0.3 + 0.01 * abs(rate + 3) + 0.01 * abs(momentum + 1)
-        away = ((rate + 1.6) / 0.6) ** 2
-        warmup = ((found.schedule_hyperparameters["warmup"] - 0.15) / 0.1) ** 2
-        return 0.9 - 0.6 * math.exp(-away) - 0.3 * math.exp(-9 * away - warmup)
-
-    space = {"optimizers": ["adam", "adagrad"], "schedules": ["cosine"], "batch": [32]}
-    search = Search(resolved(space=space, seed=1, budget={"trials": 200}))
-    values = []
-    while search.asked < 200:
-        trials = search.ask(16)
-        for trial in trials:
-            trial.state = TrialState.COMPLETE
-            trial.value = value(search.space.configuration(trial.params))
-            values.append(trial.value)
-        search.tell(trials)
-    assert min(values) < 0.05
-
-
 def test_a_third_of_the_waves_go_where_luck_varies_most() -> None:
     """Near divergence, where rates are worse on average, one in four is better than all others."""
 

@@ -131,7 +131,7 @@ def test_a_difference_is_that_of_a_sampled_bootstrap() -> None:
     arms = gather("minimize", trials, run(trials, noise=0.3), None).arms
     found = Difference.between(arms[0], arms[1])
     generator = np.random.default_rng(0)
-    ours, theirs = generator.integers(8, size=(2, 50_000, 6)).min(axis=2)
+    ours, theirs = generator.integers(8, size=(2, 50_000, 5)).min(axis=2)
     paired = arms[0].test[ours] - arms[1].test[theirs]
     noise = stats.t.rvs(SEEDS - 1, size=50_000, random_state=generator)
     sampled = paired.mean(1) + noise * paired.std(1, ddof=1) / SEEDS**0.5
@@ -243,7 +243,7 @@ def test_precedence_by_hand() -> None:
         )
 
     # Of the first six trials of each, three of the first kind are ahead: 2 * C(9,3)/C(12,6)
-    ours, theirs = arm([1, 2, 3, 7, 8, 9, 0, 0]), arm([4, 5, 6, 10, 11, 12, -1, -1])
+    ours, theirs = arm([1, 2, 3, 7, 8, 9, 0, 0, 0]), arm([4, 5, 6, 10, 11, 12, -1, -1, -1])
     assert precedence(ours, theirs) == pytest.approx(2 * math.comb(9, 3) / math.comb(12, 6))
 
 
