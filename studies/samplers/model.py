@@ -71,7 +71,8 @@ class Model:
         if ended.sum() < self._started:
             return self._cube.params(self._by_chance(count, wants_single, rng))
         points, standings = self._points[ended], self._standings[ended]
-        ranks, scores = normal_scores(standings), self._scores(standings, wave)
+        ranks = normal_scores(standings)
+        scores = self._scores(standings, ranks, wave)
         learned = _learned_from(ranks)
         process = GaussianProcess(
             self._features(points[learned]), scores[learned], self._features.groups
@@ -89,13 +90,15 @@ class Model:
             wants_single = single[chosen[-1]]
         return self._cube.params(candidates[promising[chosen]])
 
-    def _scores(self, standings: NDArray[np.float64], wave: int) -> NDArray[np.float64]:
+    def _scores(
+        self, standings: NDArray[np.float64], ranks: NDArray[np.float64], wave: int
+    ) -> NDArray[np.float64]:
         """What this wave learns from, lower being better."""
         turn = wave % 3
         # Where nobody knows the best value there can be, no difference says how much it is.
         if turn == 1 and self._goal.best is not None:
             return relative_losses(standings)
-        return among_best(standings) if turn == 2 else normal_scores(standings)
+        return among_best(ranks) if turn == 2 else ranks
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:
         """Add the points of trials that are new, and the standings of those that have ended."""

@@ -40,16 +40,15 @@ def normal_scores(standings: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ndtri((rankdata(places) - 0.5) / len(places)))
 
 
-def among_best(standings: NDArray[np.float64]) -> NDArray[np.float64]:
+def among_best(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Whether each trial is among the best `BEST` of them, with mean 0 and variance 1, lower being better.
 
     Args:
-        standings: a `Standing` each, (n, 3).
+        scores: a normal score each, (n,).
 
     Returns:
-        (n,); normal scores if they are too few, or all alike.
+        (n,); the scores themselves if trials are too few, or all alike.
     """
-    scores = normal_scores(standings)
     count = int(BEST * len(scores))
     if count < FEWEST_BEST:
         return scores

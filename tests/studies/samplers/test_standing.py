@@ -89,7 +89,7 @@ def test_trials_that_do_not_differ_stand_by_rank(values: list[float | None]) -> 
 
 
 def best(values: list[float | None]) -> np.ndarray:
-    return among_best(np.array([standing(trial(value), GOALS["rmse"]) for value in values]))
+    return among_best(scored([trial(value) for value in values], "rmse"))
 
 
 def test_who_is_among_the_best_is_alike_and_so_are_all_others() -> None:
