@@ -100,11 +100,11 @@ def ours(client: Client, dataset: str, name: str, seed: int, target: float) -> f
     while job["best_value"] is None or job["best_value"] > target:
         if job["state"] not in {"queued", "running"}:
             return None
-        time.sleep(0.02)
+        time.sleep(0.05)
         job = client.job(job["id"])
     seconds = time.perf_counter() - began
     while job["state"] == "running":  # the waves under way must not slow what comes next
-        time.sleep(0.02)
+        time.sleep(0.05)
         job = client.job(job["id"])
     return seconds
 

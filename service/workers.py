@@ -37,6 +37,8 @@ DASK = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.scheduler.worker-ttl": "20s",
+    # Or else every process looks at all its threads a hundred times a second, for pages that are not served.
+    "distributed.worker.profile.enabled": False,
     # A wave is given to a worker at once, even to a busy one; others may fetch it when they are free.
     "distributed.scheduler.work-stealing-interval": "50ms",
     # Counted by ourselves: Dask blames whatever waits on the worker that died, begun or not.

@@ -53,8 +53,9 @@ def _names_a_class(column: "pd.Series[Any]", classes: NDArray[np.generic]) -> bo
     codes, distinct = pd.factorize(column, use_na_sentinel=False)
     if len(distinct) < 2 or len(distinct) * REPEATS > len(codes):
         return False
-    pairs = np.unique(np.stack([codes, classes.astype(np.int64)]), axis=1)
-    return int(pairs.shape[1]) == len(distinct)
+    of_value = np.empty(len(distinct), classes.dtype)
+    of_value[codes] = classes  # one of those that it goes with
+    return bool((of_value[codes] == classes).all())
 
 
 def _orders_alike(column: "pd.Series[Any]", values: NDArray[np.generic]) -> bool:

@@ -9,6 +9,8 @@ Waves take turns at what they learn: from ranks a wave finds its way on a platea
 nearly equal; from relative losses it leaves the plateau for what was hardly tried; from who is among the
 best it goes where luck varies most, as at the edge of divergence, whatever the mean is there.
 
+Half of a wave is not left to the process, once it knows a good deal: it stays near the best trials.
+
 Trials on single samples take many times the steps of others, and many of them in one stack hardly more
 time than one. So a wave has only such trials or none, and a wave that trains beside it likewise.
 """
@@ -23,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.samplers.cube import Cube, Points, mirrored
 from studies.samplers.features import Features
 from studies.samplers.gaussian_process import GaussianProcess
+from studies.samplers.local import local_steps
 from studies.samplers.standing import among_best, normal_scores, relative_losses, standing
 from studies.spec import Goal
 
@@ -35,6 +38,8 @@ PAIRED = 2  # waves in a row with single samples, or without
 SPARE = 16  # points drawn for each that is wanted: enough are alike
 CHANGED = 0.15  # how often a candidate near a good trial makes another choice
 CROSSED = 0.3  # how often one takes a number from another good trial
+LOCAL = 0.5  # of a wave, at most, are small steps away from the best trials
+LOCAL_FROM = 64  # trials that have ended: before, something better is soon found elsewhere
 
 
 class Model:
@@ -72,23 +77,28 @@ class Model:
             return self._cube.params(self._by_chance(count, wants_single, rng))
         points, standings = self._points[ended], self._standings[ended]
         ranks = normal_scores(standings)
+        ranked = points[np.argsort(ranks, kind="stable")]
+        near = int(LOCAL * count) if len(ranked) >= LOCAL_FROM else 0
+        local = local_steps(self._cube, ranked, self._points, near, wants_single, rng)
+        if len(local):
+            wants_single = bool(self._cube.single(local)[0])
         scores = self._scores(standings, ranks, wave)
         learned = _learned_from(ranks)
         process = GaussianProcess(
             self._features(points[learned]), scores[learned], self._features.groups
         )
-        candidates = self._candidates(points[np.argsort(ranks, kind="stable")], rng)
+        candidates = self._candidates(ranked, rng)
         features = self._features(candidates)
         mean, deviation = process.predict(features)
         promising = np.argsort(mean - DEVIATIONS * deviation, kind="stable")[:PROMISING]
         single = self._cube.single(candidates[promising])
         chosen: list[int] = []
-        for draw in process.draw(features[promising], count, rng):
+        for draw in process.draw(features[promising], count - len(local), rng):
             draw[chosen] = np.inf
             alike = np.where(single == wants_single, draw, np.inf)
             chosen.append(int((alike if np.isfinite(alike).any() else draw).argmin()))
             wants_single = single[chosen[-1]]
-        return self._cube.params(candidates[promising[chosen]])
+        return self._cube.params(np.concatenate([local, candidates[promising[chosen]]]))
 
     def _scores(
         self, standings: NDArray[np.float64], ranks: NDArray[np.float64], wave: int

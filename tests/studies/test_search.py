@@ -197,7 +197,7 @@ def test_a_third_of_the_waves_go_where_luck_varies_most() -> None:
         trial.value = value(chance.space.configuration(trial.params), draws.random())
 
     def share(waves: int) -> float:
-        asked = Search(spec, known[: 16 * waves]).ask(64)
+        asked = Search(spec, known[: 16 * waves]).ask(64)[32:]  # behind steps away from the best
         return mean(near_divergence(chance.space.configuration(trial.params)) for trial in asked)
 
     assert share(12) == 0.0  # by ranks
