@@ -258,6 +258,7 @@ def test_a_job_is_renamed_cloned_and_deleted(page: Page, shared_live: Live) -> N
     copy = client.get(page.url.replace("/jobs/", "/v1/jobs/")).json()
     assert copy["spec"]["seed"] == job["spec"]["seed"] + 1
     expect(page.locator("[data-state]")).to_have_text("completed", timeout=TRAINED_MS)
+    page.wait_for_load_state("networkidle")  # what is still on its way is not there any more then
 
     page.route("**/jobs", lambda route: route.fulfill(body="the list"))
     page.get_by_role("button", name="Delete").click()
