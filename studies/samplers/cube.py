@@ -123,13 +123,18 @@ class Cube:
         positions = np.minimum(np.floor(points[:, : len(sizes)] * sizes), sizes - 1)
         return np.asarray(np.nan_to_num(positions, nan=-1.0), dtype=np.int64)
 
+    @property
+    def has_single(self) -> bool:
+        """Whether there are points that train on single samples."""
+        return "single" in self.choices[self._place["batch"]].values
+
     def single(self, points: Points) -> NDArray[np.bool_]:
         """Whether each point trains on single samples: (n,)."""
-        place = self._place["batch"]
-        values = list(self.choices[place].values)
-        if "single" not in values:
+        if not self.has_single:
             return np.zeros(len(points), np.bool_)
-        return np.asarray(self.chosen(points)[:, place] == values.index("single"), np.bool_)
+        place = self._place["batch"]
+        single = self.choices[place].values.index("single")
+        return np.asarray(self.chosen(points)[:, place] == single, np.bool_)
 
     def switched(self, points: Points) -> Points:
         """A copy with NaN wherever a point's own choices switch an axis off."""

@@ -12,7 +12,8 @@ best it goes where luck varies most, as at the edge of divergence, whatever the 
 Half of a wave is not left to the process, once it knows a good deal: it stays near the best trials.
 
 Trials on single samples take many times the steps of others, and many of them in one stack hardly more
-time than one. So a wave has only such trials or none, and a wave that trains beside it likewise.
+time than one. So a wave has only such trials or none, and a wave that trains beside it likewise. Of
+every other pair of waves the process decides which, or only what the best trial is would go on.
 """
 
 from collections.abc import Sequence
@@ -79,6 +80,8 @@ class Model:
         ranks = normal_scores(standings)
         ranked = points[np.argsort(ranks, kind="stable")]
         near = int(LOCAL * count) if len(ranked) >= LOCAL_FROM else 0
+        if self._cube.has_single and wave % (2 * PAIRED) == 0:
+            near = 0
         local = local_steps(self._cube, ranked, self._points, near, wants_single, rng)
         if len(local):
             wants_single = bool(self._cube.single(local)[0])

@@ -86,3 +86,19 @@ def test_half_of_a_wave_are_steps_once_enough_is_known(monkeypatch: pytest.Monke
     assert not (distances(after[8:], best) < 3 * LONGEST).all()
     monkeypatch.setattr(model, "LOCAL", 0.0)
     np.testing.assert_array_equal(before, proposed(few))
+
+
+def test_the_process_alone_decides_the_kind_of_every_other_pair_of_waves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enough = told(SPEC, LOCAL_FROM)
+
+    def after(wave: int) -> Points:
+        for trial in enough.trials:
+            trial.user_attrs["wave"] = wave
+        return proposed(enough)
+
+    stepping = {wave: after(wave) for wave in range(3, 11)}
+    monkeypatch.setattr(model, "LOCAL", 0.0)
+    same = [wave for wave, points in stepping.items() if np.array_equal(points, after(wave), True)]
+    assert same == [3, 7]  # what follows are the first waves of a pair
