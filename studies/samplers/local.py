@@ -12,8 +12,8 @@ from studies.samplers.cube import Cube, Point, Points, mirrored
 
 LEADERS = 10  # of the best trials, at most, steps are made from
 ENOUGH = 16  # trials near a leader: more would seldom be better
-NEAR = 0.12  # of its range, by which a number of a trial near another differs on average
-SHORTEST, LONGEST = 0.02, 0.08  # steps, likewise
+NEAR = 0.12  # of its range, by which a number of a trial near another differs, root mean square
+SHORTEST, LONGEST = 0.02, 0.08  # steps' standard deviation, likewise
 
 
 def local_steps(
@@ -31,7 +31,7 @@ def local_steps(
         ranked: trials that have ended, best first, (n, axes).
         tried: all that were asked for, running ones among them, (m, axes).
         count: how many are wanted.
-        wants_single: whether they shall train on single samples; None to do as the first one.
+        wants_single: whether they shall train on single samples; None for either, all alike.
         rng: draws the steps.
 
     Returns:

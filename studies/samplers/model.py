@@ -12,8 +12,8 @@ best it goes where luck varies most, as at the edge of divergence, whatever the 
 Half of a wave is not left to the process, once it knows a good deal: it stays near the best trials.
 
 Trials on single samples take many times the steps of others, and many of them in one stack hardly more
-time than one. So a wave has only such trials or none, and a wave that trains beside it likewise. Of
-every other pair of waves the process decides which, or only what the best trial is would go on.
+time than one. So a wave has only such trials or none, and a wave that trains beside it likewise. For
+every other pair of waves the process decides which, not the best trial, or the other would never be tried.
 """
 
 from collections.abc import Sequence
@@ -79,10 +79,9 @@ class Model:
         points, standings = self._points[ended], self._standings[ended]
         ranks = normal_scores(standings)
         ranked = points[np.argsort(ranks, kind="stable")]
-        near = int(LOCAL * count) if len(ranked) >= LOCAL_FROM else 0
-        if self._cube.has_single and wave % (2 * PAIRED) == 0:
-            near = 0
-        local = local_steps(self._cube, ranked, self._points, near, wants_single, rng)
+        process_decides = self._cube.has_single and wave % (2 * PAIRED) == 0
+        steps = 0 if process_decides or len(ranked) < LOCAL_FROM else int(LOCAL * count)
+        local = local_steps(self._cube, ranked, self._points, steps, wants_single, rng)
         if len(local):
             wants_single = bool(self._cube.single(local)[0])
         scores = self._scores(standings, ranks, wave)
