@@ -84,6 +84,8 @@ def context(browser: Browser, shared_live: Live, forgiven: set[str]) -> Iterator
         ),
     )
     yield opened
+    for page in opened.pages:  # Chromium may hang where it is closed while a page loads
+        page.wait_for_load_state()
     opened.close()
     assert [line for line in wrong if not any(part in line for part in forgiven)] == []
 
