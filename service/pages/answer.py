@@ -26,10 +26,11 @@ def found(
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
         subject = subjects.gather(connection, row, summary)
-    shown = answer(subject, summary)
+    behind = services.reports.is_behind(row)
+    shown = {"answer": answer(subject, summary), "behind": behind, "offline": False}
     if whole:
-        return page(request, principal, "answer_page.html", answer=shown, offline=False)
-    return fragment("answer.html", answer=shown, offline=False)
+        return page(request, principal, "answer_page.html", **shown)
+    return fragment("answer.html", **shown)
 
 
 @router.get("/importance")

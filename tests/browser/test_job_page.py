@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from service import tokens
+from service import reports, tokens
 from service.routes import events
 from tests.browser.conftest import PHONE, SIZE
 from tests.service.conftest import Live
@@ -290,6 +290,17 @@ def test_a_broken_connection_is_taken_up_where_it_broke(
     numbers = page.locator("#trials [data-cell=number]")
     expect(numbers).to_have_text(["3", "2", "1", "0"])
     expect(dots(page)).to_have_count(4)
+
+
+def test_an_answer_that_was_shared_is_asked_for_again_until_nothing_is_missing(
+    page: Page, shared_live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "SHARE", 0.002)  # one that took 20 ms is shared for 10 s
+    trainer = Trainer(shared_live)
+    with page.expect_response("**/answer"):
+        page.goto(f"/jobs/{trainer.job}")
+    trainer.train(9.0)
+    expect(page.locator("#answer")).to_contain_text("did best so far", timeout=60_000)
 
 
 def test_what_one_has_opened_in_the_answer_stays_open(page: Page, shared_live: Live) -> None:

@@ -34,6 +34,7 @@ export function liveAnswer(section) {
       return;
     }
     put(section, await ask("GET", section.dataset.address));
+    if (section.querySelector("[data-behind]")) answer.want(); // no event may come to ask for it
     await loaded;
     complete(section); // parts that take longer keep nobody waiting for the next answer
   }, PAUSE_MS);
