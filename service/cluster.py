@@ -56,7 +56,7 @@ def embedded() -> Iterator[Membership]:
         protocol="tls://",
         security=security,
         dashboard_address="127.0.0.1:0",
-        # What goes wrong reaches us as an exception; a worker that is gone is no news.
+        # The warnings of its client, too: what goes wrong reaches us as an exception.
         silence_logs=logging.CRITICAL,
     ) as cluster:
         yield Membership(cluster.scheduler_address, security, "127.0.0.1")

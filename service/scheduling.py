@@ -1,7 +1,6 @@
 """A scheduler in a process of its own."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +27,6 @@ def schedule(address: str, folder: Path, started: Callable[[], None]) -> None:
         ClusterUnusable: the address cannot be listened at.
     """
     security = certificates.security(address, folder)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # workers that come and go
     with dask.config.set(DASK):
         asyncio.run(_schedule(address, security, started))
 

@@ -24,6 +24,9 @@ from service.processes import CONTEXT, make_ready
 from service.store import Store
 
 logger = logging.getLogger(__name__)
+# What goes wrong with a wave reaches the server as an exception; workers and schedulers that come and go
+# are no news, neither to those who stay nor while all of it ends.
+logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 NICENESS = 10  # the server goes first: an answer takes milliseconds, a wave seconds
 BEAT_SECONDS = 1.0  # between two signs of a worker's life
@@ -176,8 +179,6 @@ def work(membership: Membership, pulse: Connection) -> None:
 
     end_with_parent()
     os.nice(NICENESS)
-    # What goes wrong reaches the server as an exception; a lost scheduler is no news.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     dask.config.set(DASK)
     if membership.store is not None:
         folder, elsewhere, cache_bytes = membership.store
