@@ -49,7 +49,7 @@ IDS = {
 }
 REQUEST_ID: Json = {
     "description": "Of this request: the one it was sent with, or a new one. The server's log has it.",
-    "schema": {"type": "string", "pattern": r"^[\w.-]{1,64}$"},
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
 }
 ANSWERS = {"200": "Done.", "201": "Made.", "204": "Done; the answer has no body."}
 LOCATION: Json = {

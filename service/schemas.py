@@ -28,11 +28,14 @@ from studies.external import ExternalSpec
 from studies.history import Line, history
 from studies.report import OptimizerSummary, TrialView, view
 from studies.space import Space
-from studies.spec import BudgetSpec, Metric, StudySpec, Whole
+from studies.spec import WORD, BudgetSpec, Metric, StudySpec, Whole
 from studies.transfer import Source
 from studies.verdict import Finalist
 
 Item = TypeVar("Item")
+
+LABEL = rf"^[{WORD}][{WORD} .-]{{0,63}}$"
+"""The pattern of a name that somebody gives to what is theirs."""
 
 Cursor = Annotated[
     str | None,

@@ -22,10 +22,11 @@ from service.database import Database
 from service.errors import NotFound
 from service.failpoints import reach
 from service.tables import now, tokens
+from studies.spec import WORD
 
 Scope = Literal["read", "submit", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-OWNER = r"^[\w][\w.@-]{0,63}$"
+OWNER = rf"^[{WORD}][{WORD}.@-]{{0,63}}$"
 
 PREFIX = "fall_"
 LOCAL_OWNER = "admin"

@@ -43,6 +43,11 @@ BOUNDS: dict[str, tuple[float, float]] = {
 """The least and the greatest value of each metric."""
 
 
+WORD = r"\p{L}\p{M}\p{N}_"
+"""In a pattern: letters, digits and underscores of any script. ``\\w`` is ASCII alone to whoever reads the
+published schema, whose patterns are those of ECMA 262."""
+
+
 class Strict(BaseModel):
     """What users send: nothing unknown, nothing infinite, never changed."""
 
@@ -52,7 +57,7 @@ class Strict(BaseModel):
 class Goal(Strict):
     """What trials are judged by: a metric of ours, or one that only its user can measure."""
 
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w][\w .@/%-]*$")
+    name: str = Field(min_length=1, max_length=64, pattern=rf"^[{WORD}][{WORD} .@/%-]*$")
     direction: Literal["minimize", "maximize"]
     best: Real | None = Field(
         default=None,

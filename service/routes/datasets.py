@@ -16,7 +16,7 @@ from service.login import CurrentPrincipal
 from service.openapi import LOCATION
 from service.routes.idempotency import CurrentRequest
 from service.routes.trial_files import CsvFile
-from service.schemas import Cursor, DatasetDetail, DatasetView, Limit, Page, dataset_view
+from service.schemas import LABEL, Cursor, DatasetDetail, DatasetView, Limit, Page, dataset_view
 from service.services import CurrentServices, Services
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"])
 Name = Annotated[
     str,
     Query(
-        pattern=r"^\w[\w .-]{0,63}$",
+        pattern=LABEL,
         description="A label: letters, digits, spaces, dots, dashes and underscores.",
     ),
 ]

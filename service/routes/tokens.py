@@ -10,7 +10,7 @@ from service import tokens
 from service.errors import Conflict, Forbidden, Invalid
 from service.login import CurrentPrincipal
 from service.routes.idempotency import CurrentRequest
-from service.schemas import Cursor, Limit, Page
+from service.schemas import LABEL, Cursor, Limit, Page
 from service.services import CurrentServices
 from service.tables import now
 from service.tokens import OWNER, Principal, Scope
@@ -25,7 +25,7 @@ class TokenRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"name": "laptop", "scopes": ["read"]}]}
     )
 
-    name: str = Field(pattern=r"^\w[\w .-]{0,63}$", description="A label for the list.")
+    name: str = Field(pattern=LABEL, description="A label for the list.")
     owner: str | None = Field(
         default=None,
         pattern=OWNER,

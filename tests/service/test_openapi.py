@@ -155,6 +155,29 @@ def test_all_but_the_health_is_behind_the_one_scheme(document: Json) -> None:
     assert open_to_all == {"/healthz", "/readyz"}
 
 
+def patterns(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            yield node["pattern"]
+        for each in node.values():
+            yield from patterns(each)
+    if isinstance(node, list):
+        for each in node:
+            yield from patterns(each)
+
+
+def test_a_pattern_means_to_its_readers_what_it_means_to_the_server(
+    document: Json, shared_live: Live
+) -> None:
+    # By ECMA 262, which schemas go by, these are ASCII alone; to the server they are not.
+    found = set(patterns(document))
+    assert len(found) > 5
+    assert [each for each in found if re.search(r"\\[wdsb]", each, re.IGNORECASE)] == []
+    body = {"name": "Zoës Gerät", "owner": "튼튼"}
+    assert shared_live.client.post("/v1/tokens", json=body).status_code == 201
+    assert shared_live.client.get("/v1/tokens", params={"owner": "튼튼"}).json()["items"]
+
+
 def test_nothing_points_nowhere_and_nothing_is_left_over(document: Json) -> None:
     used = set(references(document))
     for reference in used:
