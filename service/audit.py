@@ -23,7 +23,7 @@ PATH_CHARACTERS = 200
 
 
 class Audited:
-    """Writes down every request that may change something.
+    """Writes down every request that may change something, before its answer has ended.
 
     Args:
         app: what notes the principal of a request, and answers it.
@@ -39,12 +39,16 @@ class Audited:
             await self._app(scope, receive, send)
             return
         status = 0
+        end: Message | None = None  # of the answer: sent once it is written down
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, end
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                end = message
+            else:
+                await send(message)
 
         try:
             await self._app(scope, receive, sending)
@@ -52,9 +56,13 @@ class Audited:
             status = status or translate(error).status
             raise
         finally:
-            principal = scope["state"].get("principal")
-            if isinstance(principal, Principal):
-                await run_in_threadpool(self._write, scope, principal, status)
+            try:
+                principal = scope["state"].get("principal")
+                if isinstance(principal, Principal):
+                    await run_in_threadpool(self._write, scope, principal, status)
+            finally:
+                if end is not None:
+                    await send(end)
 
     def _write(self, scope: Scope, principal: Principal, status: int) -> None:
         client = scope.get("client")
