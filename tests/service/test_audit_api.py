@@ -1,5 +1,6 @@
 """GET /v1/audit: what is written down, and who may read it."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -74,3 +75,18 @@ def test_old_entries_are_forgotten(shared_live: Live) -> None:
     assert entries(shared_live, admin)
     audit.forget(shared_live.services.database, timedelta(0))
     assert entries(shared_live, admin) == []
+
+
+def test_who_asks_after_a_change_finds_it_however_long_the_entry_takes(
+    shared_live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = audit.Audited._write
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(0.2)
+        write(*arguments)
+
+    monkeypatch.setattr(audit.Audited, "_write", slow)
+    ivo = bearer(shared_live, owner="ivo")
+    shared_live.anonymous.delete("/v1/jobs/nothing", headers=ivo)
+    assert [each["path"] for each in entries(shared_live, ivo)] == ["/v1/jobs/nothing"]
