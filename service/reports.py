@@ -59,9 +59,10 @@ class Reports:
         """
         return self._get(owner, job_id, summarise, Summary)
 
-    def is_behind(self, job: Row[Any]) -> bool:
-        """Whether a job has gone on since the summary was made that is shared at present."""
-        return self._entry((job.id, Summary)).state != summaries.state(job)
+    def is_behind(self, job: Row[Any], summary: Summary) -> bool:
+        """Whether a job has gone on since a summary of it was made."""
+        entry = self._entry((job.id, Summary))
+        return entry.made is not summary or entry.state != summaries.state(job)
 
     def keep(self, job_id: str) -> None:
         """Make the summary and the report of a job that has ended, for those who will ask."""

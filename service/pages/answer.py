@@ -26,7 +26,7 @@ def found(
     with services.database.read() as connection:
         row = jobs.get(connection, principal.owner, job_id)
         subject = subjects.gather(connection, row, summary)
-    behind = services.reports.is_behind(row)
+    behind = services.reports.is_behind(row, summary)
     shown = {"answer": answer(subject, summary), "behind": behind, "offline": False}
     if whole:
         return page(request, principal, "answer_page.html", **shown)

@@ -41,15 +41,16 @@ def resolved(document: Json, node: Any) -> Any:
     return node
 
 
-def references(node: Any) -> Iterator[str]:
+def texts(node: Any, key: str) -> Iterator[str]:
+    """Those that stand under a key, wherever."""
     if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
+        if isinstance(node.get(key), str):
+            yield node[key]
         for each in node.values():
-            yield from references(each)
+            yield from texts(each, key)
     elif isinstance(node, list):
         for each in node:
-            yield from references(each)
+            yield from texts(each, key)
 
 
 def test_every_operation_says_what_it_does(document: Json) -> None:
@@ -155,22 +156,11 @@ def test_all_but_the_health_is_behind_the_one_scheme(document: Json) -> None:
     assert open_to_all == {"/healthz", "/readyz"}
 
 
-def patterns(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("pattern"), str):
-            yield node["pattern"]
-        for each in node.values():
-            yield from patterns(each)
-    if isinstance(node, list):
-        for each in node:
-            yield from patterns(each)
-
-
 def test_a_pattern_means_to_its_readers_what_it_means_to_the_server(
     document: Json, shared_live: Live
 ) -> None:
     # By ECMA 262, which schemas go by, these are ASCII alone; to the server they are not.
-    found = set(patterns(document))
+    found = set(texts(document, "pattern"))
     assert len(found) > 5
     assert [each for each in found if re.search(r"\\[wdsb]", each, re.IGNORECASE)] == []
     body = {"name": "Zoës Gerät", "owner": "튼튼"}
@@ -179,7 +169,7 @@ def test_a_pattern_means_to_its_readers_what_it_means_to_the_server(
 
 
 def test_nothing_points_nowhere_and_nothing_is_left_over(document: Json) -> None:
-    used = set(references(document))
+    used = set(texts(document, "$ref"))
     for reference in used:
         assert resolved(document, {"$ref": reference}) is not None
     schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
